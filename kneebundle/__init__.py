@@ -1,0 +1,39 @@
+"""Anatomy in plain knee radiographs: landmarks, regions and measurements, by MONAI bundles.
+
+    from kneebundle import KneePipeline
+    result = KneePipeline.from_bundles().predict("knee.dcm")
+
+``import kneebundle`` is quick: torch and MONAI are loaded when one of the names below is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from kneebundle.errors import KneeBundleError
+
+if TYPE_CHECKING:
+    from kneebundle.inference.pipeline import KneePipeline
+    from kneebundle.landmarks import Landmarks
+    from kneebundle.radiograph import Radiograph
+
+__version__ = "0.1.0"
+
+__all__ = ["KneeBundleError", "KneePipeline", "Landmarks", "Radiograph", "__version__"]
+
+_LAZY = {
+    "KneePipeline": "kneebundle.inference.pipeline",
+    "Landmarks": "kneebundle.landmarks",
+    "Radiograph": "kneebundle.radiograph",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

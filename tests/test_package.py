@@ -1,0 +1,134 @@
+"""Promises of the package as a whole: a quick import, imports that point down the layers, a complete wheel."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hatchling.builders.wheel import WheelBuilder
+
+import kneebundle
+
+PACKAGE = Path(kneebundle.__file__).parent
+
+# DESIGN: an import points down this list or stays on its line.
+LAYERS = (
+    {"cli", "__main__"},
+    {"reports", "inference", "zoo"},
+    {"measurements", "training", "datasets"},
+    {"transforms", "networks", "losses", "metrics"},
+    {"io", "landmarks", "radiograph", "turn", "errors"},
+)
+LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+SLOW_TO_IMPORT = {"highdicom", "itk", "matplotlib", "onnx", "pandas"}
+
+MODULES = sorted(
+    path for path in PACKAGE.rglob("*.py") if "_bundles" not in path.parts and path != PACKAGE / "__init__.py"
+)
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules(tree: ast.AST) -> Iterator[str]:
+    """Full names in the import statements of ``tree``, those in functions too: ``from a.b import c`` is ``a.b.c``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative import; write the full name"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def project_parts(path: Path) -> set[str]:
+    """The parts of the package that a module imports: ``kneebundle.io.dicom`` counts as ``io``."""
+    names = (name.split(".") for name in imported_modules(ast.parse(path.read_text())))
+    return {name[1] for name in names if name[0] == "kneebundle" and name[1:] not in ([], ["__version__"])}
+
+
+def imports_at_module_level(path: Path) -> Iterator[str]:
+    for statement in ast.parse(path.read_text()).body:
+        if not isinstance(statement, ast.FunctionDef | ast.ClassDef) and "TYPE_CHECKING" not in ast.dump(statement):
+            yield from imported_modules(statement)
+
+
+def run_python(code: str) -> dict:
+    """Run ``code`` in a fresh interpreter; answers ``loaded`` (top-level modules) and CPU ``seconds``."""
+    report = "\nimport json, sys, time\nloaded = sorted({name.split('.')[0] for name in sys.modules})\n"
+    report += "print(json.dumps({'loaded': loaded, 'seconds': time.process_time()}))"
+    answer = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True)
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+HELP = """
+import sys
+from importlib.metadata import entry_points
+sys.argv = ["kneebundle", "--help"]
+main = next(entry for entry in entry_points(group="console_scripts") if entry.name == "kneebundle").load()
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code in (0, None), stop.code
+"""
+
+
+@pytest.mark.parametrize("code", ["import kneebundle", HELP], ids=["import", "help"])
+def test_import_and_help_are_quick(code: str) -> None:
+    answer = run_python(code)
+    heavy = SLOW_TO_IMPORT | {"ignite", "monai", "nibabel", "pydicom", "scipy", "sklearn", "torch"}
+    assert heavy.isdisjoint(answer["loaded"])
+    assert answer["seconds"] < 1.0
+
+
+def test_public_names_are_those_of_their_modules() -> None:
+    from kneebundle.inference.pipeline import KneePipeline
+    from kneebundle.landmarks import Landmarks
+    from kneebundle.radiograph import Radiograph
+
+    assert kneebundle.KneePipeline is KneePipeline
+    assert kneebundle.Landmarks is Landmarks
+    assert kneebundle.Radiograph is Radiograph
+    assert set(kneebundle.__all__) <= set(dir(kneebundle))
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'KneePipelin'"):
+        kneebundle.KneePipelin  # noqa: B018
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_imports_point_down_the_layers(path: Path) -> None:
+    own = module_name(path).split(".")[1]
+    imported = project_parts(path)
+    assert {own, *imported} <= set(LEVEL), "a part of the package without a place in LAYERS"
+    upwards = {name for name in imported if LEVEL[name] < LEVEL[own]}
+    assert not upwards, f"{own} lies below {upwards}"
+    if own in ("networks", "losses"):
+        assert imported <= {"networks", "losses"}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=module_name)
+def test_slow_packages_are_imported_where_they_are_used(path: Path) -> None:
+    assert SLOW_TO_IMPORT.isdisjoint(name.split(".")[0] for name in imports_at_module_level(path))
+
+
+def test_wheel_carries_bundles_and_data_files(repository: Path, tmp_path: Path) -> None:
+    wheel = next(WheelBuilder(str(repository)).build(directory=str(tmp_path), versions=["standard"]))
+    names = set(zipfile.ZipFile(wheel).namelist())
+
+    bundles = [path for path in (repository / "bundles").rglob("*") if path.is_file()]
+    shipped = [path for path in bundles if path.parent.name in ("configs", "docs", "models")]
+    assert shipped
+    assert {f"kneebundle/_bundles/{path.relative_to(repository / 'bundles').as_posix()}" for path in shipped} <= names
+
+    data = [path for path in PACKAGE.rglob("*") if path.suffix in (".csv", ".json", ".typed")]
+    assert {path.relative_to(repository).as_posix() for path in data} <= names
+    assert not any(name.startswith(("bundles/", "tests/", "scripts/")) for name in names)
