@@ -1,0 +1,106 @@
+"""What a reader of one format hands over, and the steps that all readers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.turn import Turn
+
+__all__ = ["DecodedImage", "choose_frame", "grey_of_colour", "grey_plane"]
+
+_COLOUR_TOLERANCE = 4
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """One grey image with what its file states.
+
+    Attributes:
+        pixels: (rows, columns) grey values, bone bright where the file says so.
+        spacing_mm: (row, column) as stated by the file in a trusted way, else None.
+        spacing_source: the statement that ``spacing_mm`` rests on; without spacing, what was found instead.
+        side: the side that the file states, for an image of one knee.
+        view: the view that the file states.
+        sop_instance_uid: identity of a DICOM object.
+        turn: what was done to the stored pixels.
+        notes: remarks on how the file was read.
+    """
+
+    pixels: np.ndarray
+    spacing_mm: tuple[float, float] | None
+    spacing_source: str
+    side: Literal["R", "L"] | None = None
+    view: Literal["pa-bilateral", "pa-single", "lateral"] | None = None
+    sop_instance_uid: str | None = None
+    turn: Turn = Turn()
+    notes: tuple[str, ...] = ()
+
+
+def choose_frame(count: int, frame: int | None, path: Path) -> int:
+    """The frame (counted from 0) to be read of ``count``.
+
+    Raises:
+        KneeBundleError: if there are several and none is chosen, or the chosen one does not exist.
+    """
+    if frame is None:
+        if count != 1:
+            raise KneeBundleError(
+                f"the file has {count} frames; a radiograph is one image: export the frame wanted, "
+                f"or choose it with read_radiograph(..., frame=0 to {count - 1})",
+                path,
+            )
+        return 0
+    if not 0 <= frame < count:
+        raise KneeBundleError(f"there is no frame {frame}; the file has {count}, counted from 0", path)
+    return frame
+
+
+def grey_of_colour(channels: np.ndarray, path: Path) -> np.ndarray:
+    """The grey values (rows, columns) of (rows, columns, 3 or 4) whose colours are equal; a fourth channel is ignored.
+
+    A difference of up to 4 grey levels is what JPEG makes of a grey image.
+
+    Raises:
+        KneeBundleError: if the image is truly coloured.
+    """
+    colours = channels[..., :3].astype(np.float32)
+    if channels.shape[-1] < 3:
+        return colours[..., 0]
+    if float(np.max(colours.max(axis=-1) - colours.min(axis=-1), initial=0)) > _COLOUR_TOLERANCE:
+        raise KneeBundleError("the image is coloured; a radiograph is grey: export it without colour or markings", path)
+    return colours[..., 1]
+
+
+def grey_plane(
+    volume: np.ndarray, spacing: tuple[float, ...], frame: int | None, path: Path
+) -> tuple[np.ndarray, tuple[float, float]]:
+    """The image in an array whose axes are x, y and perhaps further ones of length one.
+
+    Args:
+        volume: (x, y, ...) values; several slices lie along the last axis that is longer than one.
+        spacing: mm along each axis.
+        frame: the slice to take, counted from 0, if there are several.
+        path: the file, for the refusal.
+
+    Returns:
+        (rows, columns) values and their (row, column) spacing.
+
+    Raises:
+        KneeBundleError: if there are fewer or more than two dimensions left.
+    """
+    axes = [axis for axis, length in enumerate(volume.shape) if length > 1]
+    plane = volume.reshape([volume.shape[axis] for axis in axes])
+    if plane.ndim == 3:
+        plane = plane[..., choose_frame(plane.shape[2], frame, path)]
+    elif frame is not None:
+        choose_frame(1, frame, path)
+    if plane.ndim != 2:
+        shape = " x ".join(map(str, volume.shape))
+        raise KneeBundleError(f"the image is {shape}; a radiograph is one grey image of rows x columns", path)
+    column_mm, row_mm = spacing[axes[0]], spacing[axes[1]]
+    return plane.T, (row_mm, column_mm)

@@ -1,0 +1,112 @@
+"""How a DICOM radiograph is turned for display, and which side and view it says it shows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from kneebundle.turn import Turn
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["display_turn", "laterality", "stated_view"]
+
+_FRONTAL_POSITIONS = frozenset({"AP", "PA"})
+_LATERAL_POSITIONS = frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"})
+_LATERALITIES: dict[str, Literal["R", "L", "B"]] = {"R": "R", "L": "L", "B": "B"}
+_BILATERAL_FROM_MM = 260.0
+_SINGLE_UP_TO_MM = 200.0
+
+
+def display_turn(dataset: Dataset) -> Turn:
+    """What brings a frontal image to the patient facing the viewer, head up, and a lateral one to head up.
+
+    PatientOrientation names where the rows and where the columns lead: ``L\\F`` is a frontal image as displayed, ``R\\F``
+    one seen from behind, which is mirrored. Where the attribute is missing or names no upright image, nothing is turned.
+    """
+    directions = _orientation(dataset)
+    if directions is None:
+        return Turn()
+    along_row, along_column = directions
+    transpose = along_row in "HF"
+    if transpose:
+        along_row, along_column = along_column, along_row
+    flip_rows, flip_columns = along_column == "H", along_row == "R"
+    if not (transpose or flip_rows or flip_columns):
+        return Turn()
+    words = [
+        word
+        for word, done in (("turned", transpose), ("put upright", flip_rows), ("mirrored left to right", flip_columns))
+        if done
+    ]
+    note = f"{' and '.join(words)} for display (PatientOrientation {'/'.join(directions)}): pixels count as displayed"
+    return Turn(transpose, flip_rows, flip_columns, (note,))
+
+
+def laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
+    """The side that the image (ImageLaterality), else its series (Laterality), says it shows; B is both."""
+    for keyword in ("ImageLaterality", "Laterality"):
+        value = str(dataset.get(keyword) or "").strip().upper()
+        if value in _LATERALITIES:
+            return _LATERALITIES[value]
+    return None
+
+
+def stated_view(dataset: Dataset, width_mm: float | None) -> Literal["pa-bilateral", "pa-single", "lateral"] | None:
+    """The view by ViewPosition, else the view's code, else the descriptions, else PatientOrientation.
+
+    Whether a frontal film shows both knees is told by its laterality, else its descriptions, else its width: from 260 mm both,
+    up to 200 mm one. None where nothing tells.
+    """
+    projection = _projection(dataset)
+    if projection != "frontal":
+        return projection
+    side = laterality(dataset)
+    if side is not None:
+        return "pa-bilateral" if side == "B" else "pa-single"
+    if re.search(r"\b(BILAT|BILATERAL|BOTH)\b", _descriptions(dataset)):
+        return "pa-bilateral"
+    if width_mm is None or _SINGLE_UP_TO_MM < width_mm < _BILATERAL_FROM_MM:
+        return None
+    return "pa-bilateral" if width_mm >= _BILATERAL_FROM_MM else "pa-single"
+
+
+def _projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:
+    position = str(dataset.get("ViewPosition") or "").strip().upper()
+    if position in _FRONTAL_POSITIONS:
+        return "frontal"
+    if position in _LATERAL_POSITIONS:
+        return "lateral"
+    if position:
+        return None
+    text = _descriptions(dataset)
+    is_frontal = re.search(r"\b(AP|PA|FRONTAL|(ANTERO|POSTERO)[- ]?(ANTERIOR|POSTERIOR))\b", text) is not None
+    is_lateral = re.search(r"\b(LAT|LATERAL)\b", text) is not None
+    if is_frontal != is_lateral:
+        return "frontal" if is_frontal else "lateral"
+    directions = _orientation(dataset)
+    if directions is None or is_frontal:
+        return None
+    return "frontal" if set(directions) & set("LR") else "lateral"
+
+
+def _descriptions(dataset: Dataset) -> str:
+    """The words of the view's code, the series and the protocol."""
+    codes = dataset.get("ViewCodeSequence") or []
+    words = [code.get("CodeMeaning") for code in codes]
+    words += [
+        dataset.get(keyword)
+        for keyword in ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+    ]
+    return " ".join(str(word) for word in words if word).upper().replace("_", " ")
+
+
+def _orientation(dataset: Dataset) -> tuple[str, str] | None:
+    """Main direction of a row and of a column, one of them head or foot, the other not; else None."""
+    value = dataset.get("PatientOrientation")
+    if value is None or isinstance(value, str) or len(value) != 2:
+        return None
+    first, second = (str(part).strip().upper()[:1] for part in value)
+    is_upright = (first in set("LRAP") and second in set("HF")) or (first in set("HF") and second in set("LRAP"))
+    return (first, second) if is_upright else None

@@ -1,0 +1,82 @@
+"""Which of the spacings in a DICOM file holds for the knee."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kneebundle.io.spacing import implausible_spacing
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["stated_spacing"]
+
+Spacing = tuple[float, float]
+
+_MAGNIFICATION = (1.0, 2.0)
+_DETECTOR_NOTE = "the spacing is that of the detector: lengths are as projected on it, larger than in the knee"
+
+
+def stated_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | None, str, tuple[str, ...]]:
+    """The (row, column) spacing in mm of an image of ``shape`` as stored, the attribute it rests on, and remarks.
+
+    In this order, after DICOM PS3.3 section 10.7 (basic pixel spacing calibration):
+
+    1. PixelSpacing, if it says how it was calibrated (PixelSpacingCalibrationType), or differs from ImagerPixelSpacing, or
+       stands alone: the size in the patient.
+    2. ImagerPixelSpacing divided by EstimatedRadiographicMagnificationFactor, if that lies between 1 and 2.
+    3. ImagerPixelSpacing, or a PixelSpacing that only repeats it: the size on the detector.
+    4. NominalScannedPixelSpacing, of digitised film.
+
+    A value that no radiograph has (`implausible_spacing`) counts as not stated. If none is left, the spacing is None and
+    the second item says what was found.
+    """
+    problems: list[str] = []
+    patient = _plausible(dataset, "PixelSpacing", shape, problems)
+    detector = _plausible(dataset, "ImagerPixelSpacing", shape, problems)
+    if patient and (_is_calibrated(dataset) or detector is None or not _equal(patient, detector)):
+        return patient, "PixelSpacing", ()
+    if detector:
+        factor = _magnification(dataset)
+        if factor:
+            corrected = (detector[0] / factor, detector[1] / factor)
+            return corrected, "ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor", ()
+        return detector, "PixelSpacing" if patient else "ImagerPixelSpacing", (_DETECTOR_NOTE,)
+    scanned = _plausible(dataset, "NominalScannedPixelSpacing", shape, problems)
+    if scanned:
+        return scanned, "NominalScannedPixelSpacing", (_DETECTOR_NOTE.replace("detector", "film"),)
+    if problems:
+        return None, f"the DICOM file states {problems[0]}", ()
+    return None, "the DICOM file states neither PixelSpacing nor ImagerPixelSpacing", ()
+
+
+def _plausible(dataset: Dataset, keyword: str, shape: tuple[int, int], problems: list[str]) -> Spacing | None:
+    """The value of an attribute that holds a spacing; what is wrong with it goes to ``problems``."""
+    if not dataset.get(keyword):
+        return None
+    try:
+        values = [float(value) for value in dataset[keyword].value]
+    except (TypeError, ValueError):
+        problems.append(f"a {keyword} that is not two numbers")
+        return None
+    problem = implausible_spacing(values, shape)
+    if problem:
+        problems.append(f"{problem} ({keyword})")
+        return None
+    return values[0], values[1]
+
+
+def _is_calibrated(dataset: Dataset) -> bool:
+    return str(dataset.get("PixelSpacingCalibrationType") or "").upper() in ("GEOMETRY", "FIDUCIAL")
+
+
+def _equal(first: Spacing, second: Spacing) -> bool:
+    return all(abs(a - b) <= 1e-4 * b for a, b in zip(first, second, strict=True))
+
+
+def _magnification(dataset: Dataset) -> float | None:
+    try:
+        factor = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 0)
+    except (TypeError, ValueError):
+        return None
+    return factor if _MAGNIFICATION[0] <= factor <= _MAGNIFICATION[1] else None

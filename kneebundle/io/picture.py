@@ -1,0 +1,50 @@
+"""Reading of PNG and JPEG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.io.decoded import DecodedImage, choose_frame, grey_of_colour
+
+__all__ = ["read_picture"]
+
+_GREY_MODES = frozenset({"1", "L", "I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
+_GREY_ALPHA_MODES = frozenset({"LA", "La"})
+
+
+def read_picture(path: Path, frame: int | None = None) -> DecodedImage:
+    """Read a PNG or JPEG of 8 or 16 bits; colour images whose channels are equal count as grey.
+
+    These files carry no spacing that can be trusted: a PNG's pHYs is the resolution for printing, and most programs write a
+    default there. A JPEG's EXIF orientation is applied.
+
+    Raises:
+        KneeBundleError: if the file cannot be decoded or is coloured.
+    """
+    choose_frame(1, frame, path)
+    return DecodedImage(
+        pixels=_grey(_decoded(path), path),
+        spacing_mm=None,
+        spacing_source="a PNG or JPEG states no pixel spacing that can be trusted",
+    )
+
+
+def _decoded(path: Path) -> np.ndarray:
+    """(rows, columns) or (rows, columns, channels)."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path, formats=("PNG", "JPEG")) as opened:
+            picture = ImageOps.exif_transpose(opened)
+            if picture.mode in _GREY_ALPHA_MODES:
+                return np.asarray(picture.convert("LA"))[..., 0]
+            return np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("RGB"))
+    except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, DecompressionBombError, ...
+        raise KneeBundleError(f"the picture cannot be decoded ({error}); export it again as PNG", path) from error
+
+
+def _grey(decoded: np.ndarray, path: Path) -> np.ndarray:
+    return decoded.astype(np.float32) if decoded.ndim == 2 else grey_of_colour(decoded, path)

@@ -1,0 +1,125 @@
+"""Reading of a radiograph, whatever format it comes in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.io.borders import uniform_borders
+from kneebundle.io.decoded import DecodedImage
+from kneebundle.io.dicom import read_dicom
+from kneebundle.io.finding import find_images
+from kneebundle.io.metaimage import read_metaimage
+from kneebundle.io.nifti import read_nifti
+from kneebundle.io.picture import read_picture
+from kneebundle.io.sniffing import Format, format_by_content, format_by_name
+from kneebundle.io.spacing import resolve_spacing
+from kneebundle.radiograph import Radiograph, Side, View
+
+__all__ = ["find_images", "read_radiograph"]
+
+_READERS: dict[Format, Callable[[Path, int | None], DecodedImage]] = {
+    "picture": read_picture,
+    "dicom": read_dicom,
+    "nifti": read_nifti,
+    "metaimage": read_metaimage,
+}
+_SMALLEST_SIDE_PX = 32
+
+
+def read_radiograph(
+    path: str | Path,
+    *,
+    spacing_mm: float | tuple[float, float] | None = None,
+    side: Side | None = None,
+    view: View | None = None,
+    frame: int | None = None,
+) -> Radiograph:
+    """Read one radiograph from DICOM, PNG, JPEG, NIfTI or MetaImage.
+
+    The format is told by the content, so that files without extension and DICOM files without preamble are read; a file
+    that is DICOM by its name only is tried as such.
+
+    Args:
+        path: the file.
+        spacing_mm: size of a pixel in mm, one number or (row, column), for images that carry none in a trusted way (PNG,
+            JPEG, DICOM without PixelSpacing and ImagerPixelSpacing, headers with nonsense). Where the file states a spacing
+            that can be trusted, that one is used and a note says so.
+        side: the side of the one knee that is shown; goes before what the file says.
+        view: the view; goes before what the file says.
+        frame: the frame or slice to read of a file that has several, counted from 0.
+
+    Returns:
+        The image as displayed, bone bright, the patient facing the viewer. Its ``spacing_source`` is ``"PixelSpacing"``,
+        ``"ImagerPixelSpacing"``, ``"ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor"``,
+        ``"NominalScannedPixelSpacing"``, ``"header"`` (NIfTI, MetaImage) or ``"argument"``.
+
+    Raises:
+        KneeBundleError: if the file is not a grey image of at least 32 x 32 finite, varied pixels with a known spacing.
+    """
+    path = Path(path)
+    if side not in (None, "R", "L"):
+        raise KneeBundleError(f"a side is R or L, got {side!r}", path)
+    if view not in (None, "pa-bilateral", "pa-single", "lateral"):
+        raise KneeBundleError(f"a view is pa-bilateral, pa-single or lateral, got {view!r}", path)
+    image = _READERS[_format_of(path)](path, frame)
+    _check_size(image.pixels, path)
+    spacing, source, spacing_notes = resolve_spacing(image, spacing_mm, str(path))
+    radiograph = Radiograph(
+        pixels=image.pixels,
+        spacing_mm=spacing,
+        path=str(path),
+        spacing_source=source,
+        side=side or image.side,
+        view=view or image.view,
+        sop_instance_uid=image.sop_instance_uid,
+        turn=image.turn,
+        notes=(*image.notes, *spacing_notes, *_contradictions(image, side, view), *_border_note(image.pixels)),
+    )
+    if float(np.ptp(radiograph.pixels)) == 0:
+        raise KneeBundleError("the image is blank: every pixel has the same grey value; export it again", path)
+    return radiograph
+
+
+def _format_of(path: Path) -> Format:
+    if path.is_dir():
+        raise KneeBundleError("this is a folder; give a file, or search it with find_images", path)
+    kind, promised = format_by_content(path), format_by_name(path)
+    if kind is None and promised == "dicom":
+        return promised
+    if kind is None and promised is not None:
+        raise KneeBundleError("the content is not what the file's name promises; copy or export it again", path)
+    if kind is None:
+        raise KneeBundleError("this is no image that can be read; DICOM, PNG, JPEG, NIfTI and MHA/MHD can", path)
+    return kind
+
+
+def _check_size(pixels: np.ndarray, path: Path) -> None:
+    if min(pixels.shape) < _SMALLEST_SIDE_PX:
+        size = " x ".join(map(str, pixels.shape))
+        raise KneeBundleError(
+            f"the image has only {size} pixels; at least {_SMALLEST_SIDE_PX} a side are needed, give the full radiograph",
+            path,
+        )
+
+
+def _contradictions(image: DecodedImage, side: Side | None, view: View | None) -> tuple[str, ...]:
+    pairs = (("side", side, image.side), ("view", view, image.view))
+    return tuple(
+        f"the {name} was given as {given}, though the file says {stated}"
+        for name, given, stated in pairs
+        if given and stated and given != stated
+    )
+
+
+def _border_note(pixels: np.ndarray) -> tuple[str, ...]:
+    borders = uniform_borders(pixels)
+    if max(borders) < 0.02 * min(pixels.shape):
+        return ()
+    top, bottom, left, right = borders
+    return (
+        f"the image has uniform edges (top {top}, bottom {bottom}, left {left}, right {right} px), left as they are",
+    )

@@ -1,0 +1,47 @@
+"""How an image was turned between its file and its display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Turn"]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Transposition, then mirroring, that takes the stored image to the displayed one.
+
+    Attributes:
+        transpose: rows and columns change places.
+        flip_rows: top and bottom change places, after that.
+        flip_columns: left and right change places, after that.
+        notes: the same in words.
+    """
+
+    transpose: bool = False
+    flip_rows: bool = False
+    flip_columns: bool = False
+    notes: tuple[str, ...] = ()
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """(rows, columns) as stored to (rows, columns) as displayed."""
+        turned = image.T if self.transpose else image
+        return turned[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+
+    def pair(self, row_and_column: tuple) -> tuple:
+        """A (row, column) pair, such as size or spacing, of the stored image for the displayed one, and back."""
+        return row_and_column[::-1] if self.transpose else row_and_column
+
+    def points_to_stored(self, points: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        """Points (N, 2), x then y, in pixels of the displayed image to pixels of the stored one.
+
+        Args:
+            points: in pixels of the displayed image.
+            rows, columns: size of the displayed image.
+        """
+        x, y = np.asarray(points, dtype=np.float64).T
+        x = columns - 1 - x if self.flip_columns else x
+        y = rows - 1 - y if self.flip_rows else y
+        return np.stack([y, x] if self.transpose else [x, y], axis=1)

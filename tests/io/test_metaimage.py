@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.io.reading import read_radiograph
+
+
+def _save(path: Path, volume: np.ndarray, spacing: str | None, data: str = "LOCAL") -> None:
+    """A MetaImage of uint16, written by hand; ``volume`` has its axes as stored, x last."""
+    header = [
+        "ObjectType = Image",
+        f"NDims = {volume.ndim}",
+        "BinaryData = True",
+        "BinaryDataByteOrderMSB = False",
+        *([f"ElementSpacing = {spacing}"] if spacing else []),
+        f"DimSize = {' '.join(map(str, volume.shape[::-1]))}",
+        "ElementType = MET_USHORT",
+        f"ElementDataFile = {data}",
+    ]
+    content = "\n".join(header).encode() + b"\n"
+    pixels = volume.astype("<u2").tobytes()
+    if data == "LOCAL":
+        path.write_bytes(content + pixels)
+    else:
+        path.write_bytes(content)
+        (path.parent / data).write_bytes(pixels)
+
+
+def test_an_image_and_a_volume_of_one_slice_are_read(tmp_path: Path, knee: np.ndarray) -> None:
+    _save(tmp_path / "flat.mha", knee, "0.2 0.3")
+    _save(tmp_path / "slice.mhd", knee[None], "0.2 0.3 1", data="slice.raw")
+    (tmp_path / "flat.mha").rename(tmp_path / "without_suffix")
+    for name in ("without_suffix", "slice.mhd"):
+        read = read_radiograph(tmp_path / name)
+        np.testing.assert_array_equal(read.pixels, knee)
+        assert read.spacing_mm == pytest.approx((0.3, 0.2))
+        assert read.spacing_source == "header"
+
+
+def test_several_slices_are_refused_unless_one_is_chosen(tmp_path: Path, knee: np.ndarray) -> None:
+    _save(tmp_path / "knee.mha", np.stack([knee, knee + 1]), "0.2 0.2 1")
+    with pytest.raises(KneeBundleError, match=r"knee\.mha: the file has 2 frames"):
+        read_radiograph(tmp_path / "knee.mha")
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "knee.mha", frame=1).pixels, knee + 1)
+
+
+def test_a_header_without_spacing_needs_the_argument(tmp_path: Path, knee: np.ndarray) -> None:
+    _save(tmp_path / "knee.mha", knee, None)
+    with pytest.raises(KneeBundleError, match=r"knee\.mha: the MetaImage header gives .* 1 mm.*--spacing MM"):
+        read_radiograph(tmp_path / "knee.mha")
+    assert read_radiograph(tmp_path / "knee.mha", spacing_mm=0.3).spacing_source == "argument"
+
+
+def test_a_truncated_file_is_refused_in_one_line(tmp_path: Path, knee: np.ndarray) -> None:
+    _save(tmp_path / "knee.mha", knee, "0.2 0.2")
+    content = (tmp_path / "knee.mha").read_bytes()
+    (tmp_path / "knee.mha").write_bytes(content[: len(content) // 2])
+    with pytest.raises(
+        KneeBundleError, match=r"knee\.mha: the MetaImage cannot be decoded .* export it again"
+    ) as refusal:
+        read_radiograph(tmp_path / "knee.mha")
+    assert len(str(refusal.value)) < 400
+
+
+def test_the_landmarks_of_the_published_hands_lie_inside_the_image(shared_data: Path) -> None:
+    folder = shared_data / "hand_xray"
+    read = read_radiograph(folder / "images" / "3167.mha")
+    with (folder / "landmarks_px.csv").open() as file:
+        row = next(row for row in csv.reader(file) if row[0] == "3167")
+    points = np.array(row[1:], dtype=float).reshape(-1, 2)
+    assert (read.rows, read.columns) == (2350, 1600)
+    assert read.spacing_mm == pytest.approx((0.108075, 0.108075))
+    bone = read.pixels[points[:, 1].astype(int), points[:, 0].astype(int)]
+    assert np.median(bone) > np.median(read.pixels)

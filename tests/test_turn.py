@@ -1,0 +1,19 @@
+"""Turn: points go where the pixels came from."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kneebundle.turn import Turn
+
+
+@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
+def test_points_lead_back_to_the_stored_pixel(flags: tuple[bool, bool, bool]) -> None:
+    stored = np.arange(35.0).reshape(5, 7)
+    turn = Turn(*flags)
+    displayed = turn.apply(stored)
+    for y, x in np.ndindex(displayed.shape):
+        column, row = turn.points_to_stored(np.array([[x, y]]), *displayed.shape)[0].astype(int)
+        assert stored[row, column] == displayed[y, x]
+    assert turn.pair(stored.shape) == displayed.shape
