@@ -1,0 +1,25 @@
+"""Least-squares scale and shift on arrays; the arithmetic is that of :mod:`kneebundle.losses.alignment`."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from kneebundle.losses.alignment import fit_scale_shift as _fit
+
+__all__ = ["fit_scale_shift"]
+
+
+def fit_scale_shift(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Predictions after the best scale and shift onto the labels, each image for itself, without rotation.
+
+    Args:
+        pred: (K, N, 2) in mm.
+        truth: (K, N, 2) in mm; landmarks that are not finite have no part in the fit.
+
+    Returns:
+        (K, N, 2) float64, all the predictions, moved.
+    """
+    points = torch.from_numpy(np.asarray(pred, dtype=np.float64))
+    reference = torch.from_numpy(np.asarray(truth, dtype=np.float64))
+    return _fit(points, reference).numpy()

@@ -1,0 +1,119 @@
+"""Random homographies of an image and its points (KNEEL section 3.3: all classes of homographic transformations)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform, RandomizableTransform
+from torch.nn import functional
+
+__all__ = ["RandHomographyd", "apply_homography", "homography_points"]
+
+
+def homography_points(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Map points (N, 2) by a 3 x 3 homography."""
+    homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1) @ matrix.T
+    return homogeneous[:, :2] / homogeneous[:, 2:]
+
+
+def apply_homography(image: torch.Tensor, matrix: torch.Tensor, padding_mode: str = "zeros") -> torch.Tensor:
+    """Warp an image by a homography of the square [-1, 1]^2 (x right, y down, borders of the image at +-1).
+
+    Args:
+        image: (C, H, W).
+        matrix: (3, 3); takes places in the old image to places in the new one.
+        padding_mode: of :func:`torch.nn.functional.grid_sample`.
+
+    Returns:
+        (C, H, W), the value at p of the new image being that at matrix^-1 p of the old one, bilinearly.
+    """
+    _, height, width = image.shape
+    y, x = torch.meshgrid(
+        (torch.arange(height) + 0.5) / height * 2 - 1, (torch.arange(width) + 0.5) / width * 2 - 1, indexing="ij"
+    )
+    target = torch.stack([x.flatten(), y.flatten()], dim=1)
+    grid = homography_points(torch.linalg.inv(matrix.double()).float(), target).reshape(1, height, width, 2)
+    warped = functional.grid_sample(
+        image[None].float(), grid, mode="bilinear", padding_mode=padding_mode, align_corners=False
+    )
+    return warped[0]
+
+
+class RandHomographyd(RandomizableTransform, MapTransform):
+    """Rotation, scaling, stretching, shear, perspective and shift in one interpolation, image and points together.
+
+    MONAI's RandAffined has no perspective. The shift is random even where the rest is not drawn, so that the landmark a
+    region was centred on does not always lie in the middle.
+
+    Args:
+        keys: of images (1, H, W).
+        points_key: of points (N, 2), fractions of width and height; None where there are none.
+        prob: of the homography.
+        rotate_deg: largest rotation.
+        scale: largest deviation of the size, 0.15 for a factor of up to 1.15 or down to 1 / 1.15.
+        stretch: the same for the ratio of the axes.
+        shear: largest shear.
+        perspective: largest change of scale from the middle to a border.
+        shift: largest shift, as a fraction of the height.
+        padding_modes: one is drawn for what comes in from outside; "zeros" means the value 0.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        points_key: str | None = "landmarks",
+        prob: float = 1.0,
+        rotate_deg: float = 12.0,
+        scale: float = 0.15,
+        stretch: float = 0.05,
+        shear: float = 0.05,
+        perspective: float = 0.06,
+        shift: float = 0.06,
+        padding_modes: tuple[str, ...] = ("zeros", "border", "reflection"),
+        allow_missing_keys: bool = False,
+    ) -> None:
+        MapTransform.__init__(self, keys, allow_missing_keys)
+        RandomizableTransform.__init__(self, prob)
+        self.points_key = points_key
+        self.rotate = math.radians(rotate_deg)
+        self.scale, self.stretch = math.log1p(scale), math.log1p(stretch)
+        self.shear, self.perspective, self.shift = shear, perspective, shift
+        self.padding_modes = tuple(padding_modes)
+        self.matrix = torch.eye(3)
+        self.padding_mode = self.padding_modes[0]
+
+    def randomize(self, data: Any = None) -> None:
+        super().randomize(None)
+        angle, scale, stretch, shear = self.R.uniform(-1, 1, 4) * (self.rotate, self.scale, self.stretch, self.shear)
+        perspective = self.R.uniform(-self.perspective, self.perspective, 2)
+        shift = self.R.uniform(-2 * self.shift, 2 * self.shift, 2)
+        self.padding_mode = self.padding_modes[self.R.randint(len(self.padding_modes))]
+        matrix = np.eye(3)
+        if self._do_transform:
+            rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+            matrix[:2, :2] = (
+                rotation @ np.diag(np.exp([scale + stretch, scale - stretch])) @ np.array([[1.0, shear], [0.0, 1.0]])
+            )
+            matrix[2, :2] = perspective
+        matrix = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]], [0.0, 0.0, 1.0]]) @ matrix
+        self.matrix = torch.from_numpy(matrix).float()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        self.randomize()
+        matrix = self.matrix
+        for key in self.key_iterator(d):
+            image = torch.as_tensor(d[key])
+            # a rotation of pixels is one of the square only if the image is square
+            aspect = torch.diag(torch.tensor([image.shape[-1] / image.shape[-2], 1.0, 1.0]))
+            matrix = torch.linalg.inv(aspect) @ self.matrix @ aspect
+            d[key] = apply_homography(image, matrix, self.padding_mode)
+        if self.points_key is not None and self.points_key in d:
+            square = torch.as_tensor(d[self.points_key]).float() * 2 - 1
+            d[self.points_key] = (homography_points(matrix, square) + 1) / 2
+        return d

@@ -1,0 +1,51 @@
+"""Percentile clipping and scaling of a region whose outside is not there yet."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.transforms import MapTransform
+
+__all__ = ["NormalizePercentilesd", "normalize_percentiles"]
+
+
+def normalize_percentiles(image: torch.Tensor, lower: float = 1.0, upper: float = 99.0) -> torch.Tensor:
+    """Clip at two percentiles of the finite pixels and scale them to [-1, 1]; NaN stays NaN.
+
+    MONAI's ScaleIntensityRangePercentiles would count the frame outside the film among the pixels.
+
+    Args:
+        image: (1, H, W).
+        lower: percentile that becomes -1.
+        upper: percentile that becomes 1.
+
+    Returns:
+        The image in [-1, 1]; zeros where all finite pixels are equal.
+    """
+    values = image[torch.isfinite(image)]
+    if values.numel() == 0:
+        return image
+    ordered = torch.sort(values.as_subclass(torch.Tensor)).values
+    low, high = (ordered[round((len(ordered) - 1) * p / 100)] for p in (lower, upper))
+    if high <= low:
+        return image * 0.0
+    return ((image - low) / (high - low)).clamp(0.0, 1.0) * 2.0 - 1.0
+
+
+class NormalizePercentilesd(MapTransform):
+    """Dictionary version of :func:`normalize_percentiles`."""
+
+    def __init__(
+        self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.0, allow_missing_keys: bool = False
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.lower, self.upper = lower, upper
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        for key in self.key_iterator(d):
+            d[key] = normalize_percentiles(d[key], self.lower, self.upper)
+        return d
