@@ -1,0 +1,50 @@
+"""Mixed precision that works on every device, for trainers and evaluators alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer
+
+__all__ = ["AutocastInferer"]
+
+_MEMORY_FORMATS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class AutocastInferer(SimpleInferer):
+    """Forward pass under autocast on the device of the input, whichever that is.
+
+    MONAI's ``amp=True`` is ``torch.autocast("cuda")`` with a gradient scaler: on a CPU it does nothing but warn.
+    bfloat16 needs no scaler, so autocast around the forward pass is all there is to it. Give this as the ``inferer`` of
+    a trainer or evaluator and leave ``amp`` off; the loss is then taken in float32. As no scaler's state is lost at a
+    stop, resumed training stays exact. float16 is for evaluation only: its gradients need the scaler.
+
+    Args:
+        dtype: ``"bfloat16"``, ``"float16"`` or None (full precision).
+        memory_format: ``"contiguous"`` or ``"channels_last"`` for the input; convert the network to the same with
+            ``network.to(memory_format=torch.channels_last)``.
+
+    Raises:
+        ValueError: for another ``dtype`` or ``memory_format``.
+    """
+
+    def __init__(self, dtype: str | None = "bfloat16", memory_format: str = "contiguous") -> None:
+        super().__init__()
+        if dtype is not None and dtype not in _DTYPES:
+            raise ValueError(f"dtype is 'bfloat16', 'float16' or None, got {dtype!r}")
+        if memory_format not in _MEMORY_FORMATS:
+            raise ValueError(f"memory_format is 'contiguous' or 'channels_last', got {memory_format!r}")
+        self.dtype = None if dtype is None else _DTYPES[dtype]
+        self.memory_format = _MEMORY_FORMATS[memory_format]
+
+    def __call__(
+        self, inputs: torch.Tensor, network: Callable[..., torch.Tensor], *args: Any, **kwargs: Any
+    ) -> torch.Tensor:
+        """The network's answer for ``inputs`` (B, C, H, W), a plain tensor."""
+        plain = inputs.as_subclass(torch.Tensor)
+        plain = plain.contiguous(memory_format=self.memory_format)
+        with torch.autocast(plain.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+            return network(plain, *args, **kwargs)
