@@ -1,0 +1,135 @@
+"""Records of knees: tables, folds, the phantom, images for inference."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kneebundle.datasets.knees import LoadKneed, image_records, knee_records, read_landmark_table
+from kneebundle.datasets.surround import Surroundd
+from kneebundle.errors import KneeBundleError
+from kneebundle.landmarks import KNEE_PA
+from kneebundle.transforms.points import world_to_normalized
+from kneebundle.transforms.roi import crop_roi
+
+COLUMNS = ["image", "subject_id", "side", "kl", "spacing_mm", "inverted", *(f"{a}{i}" for i in range(16) for a in "xy")]
+
+
+def row(number: int, **changes: Any) -> dict[str, Any]:
+    points = {f"{a}{i}": 20 + 3 * i + (a == "y") for i in range(16) for a in "xy"}
+    known = {"image": f"{number}.png", "subject_id": number // 2, "side": "RL"[number % 2], "kl": number % 5}
+    return {**known, "spacing_mm": 0.5, "inverted": 0, **points, **changes}
+
+
+def write(folder: Path, rows: list[dict[str, Any]], columns: list[str] = COLUMNS) -> Path:
+    (folder / "images").mkdir(exist_ok=True)
+    for r in rows:
+        pixels = np.random.default_rng(1).integers(0, 255, (100, 120)).astype(np.uint8)
+        Image.fromarray(pixels).save(folder / "images" / r["image"])
+    with (folder / "landmarks.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def test_folds_keep_subjects_apart_and_cover_everything(tmp_path: Path) -> None:
+    data = write(tmp_path, [row(i) for i in range(40)])
+    held_out = []
+    for fold in range(5):
+        train, validation = (knee_records(str(data), s, fold) for s in ("training", "validation"))
+        assert {r["subject_id"] for r in train}.isdisjoint(r["subject_id"] for r in validation)
+        assert len(train) + len(validation) == 40
+        held_out += [r["image"] for r in validation]
+    assert len(set(held_out)) == 40
+    assert len(knee_records(str(data), "training", fold=-1)) == 40
+
+
+def test_without_data_the_phantom_serves_and_validation_shows_others(tmp_path: Path) -> None:
+    train, validation = (knee_records("", s, phantom_size=8) for s in ("training", "validation"))
+    assert len(train) == 8 and len(validation) == 2
+    assert {r["phantom"] for r in train}.isdisjoint(r["phantom"] for r in validation)
+    loaded = LoadKneed()(train[1])
+    assert loaded["side"] == "L"
+    assert loaded["landmarks"].shape == (16, 2)
+    np.testing.assert_allclose(loaded["center_mm"], loaded["landmarks"][KNEE_PA.center])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x3": "nan"}, "line 3: x3"),
+        ({"y15": "left"}, "line 3: y15"),
+        ({"spacing_mm": -1}, "line 3: spacing_mm"),
+        ({"side": "M"}, "line 3: side"),
+    ],
+)
+def test_a_bad_value_is_named_with_its_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    write(tmp_path, [row(0), row(1, **change)])
+    with pytest.raises(KneeBundleError, match=message):
+        read_landmark_table(tmp_path / "landmarks.csv")
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KneeBundleError, match=r"landmarks\.csv"):
+        knee_records(str(tmp_path), "training")
+    write(tmp_path, [row(i) for i in range(10)], [c for c in COLUMNS if c != "y7"])
+    with pytest.raises(KneeBundleError, match="y7"):
+        knee_records(str(tmp_path), "training")
+    write(tmp_path, [row(i) for i in range(10)])
+    (tmp_path / "images" / "3.png").unlink()
+    with pytest.raises(KneeBundleError, match=r"3\.png"):
+        knee_records(str(tmp_path), "training", fold=-1)
+    with pytest.raises(KneeBundleError, match="fold 7"):
+        knee_records(str(tmp_path), "training", fold=7)
+
+
+def test_points_come_in_mm_and_inverted_images_are_turned_round(tmp_path: Path) -> None:
+    data = write(tmp_path, [row(i, inverted=i) for i in range(2)])
+    plain, inverted = (LoadKneed()(r) for r in knee_records(str(data), "training", fold=-1, folds=2) for _ in range(1))
+    np.testing.assert_allclose(plain["landmarks"][2], [13.0, 13.5])
+    assert float(plain["image"].max()) > 0 > float(inverted["image"].min())
+
+
+def test_images_for_inference_take_side_and_spacing_from_a_table(tmp_path: Path) -> None:
+    write(tmp_path, [row(i) for i in range(2)])
+    (tmp_path / "images" / "broken.png").write_bytes(b"no")
+    records = image_records(str(tmp_path), output_dir=str(tmp_path / "out"))
+    assert [(Path(r["image"]).name, r["side"], r["spacing_mm"]) for r in records] == [
+        ("0.png", "R", 0.5),
+        ("1.png", "L", 0.5),
+    ]
+    assert "broken.png" in (tmp_path / "out" / "errors.csv").read_text()
+    loaded = LoadKneed(centered=False)(records[1])
+    assert loaded["image_spacing_mm"] == (0.5, 0.5)
+    assert "center_mm" not in loaded and "landmarks" not in loaded
+
+
+@pytest.mark.parametrize("side", ["R", "L"])
+def test_surroundings_lie_on_the_grid_of_the_region(tmp_path: Path, side: str) -> None:
+    """Inside the crop the continued leg shows what the region shows."""
+    from kneebundle.datasets.phantoms.samples import synthesize
+
+    synthesize(tmp_path, count=2, seed=3, size_mm=100.0, spacing_mm=0.5)
+    record = next(r for r in knee_records(str(tmp_path), "training", fold=-1, folds=2) if r["side"] == side)
+    data = Surroundd(size_mm=140.0, spacing_mm=0.5)(LoadKneed()(record))
+    region = crop_roi(data["image"], data["center_mm"], 140.0, 0.5)
+    assert data["surroundings"].shape == region.shape
+    assert bool(np.isfinite(data["surroundings"].numpy()).all())
+    points = world_to_normalized(data["landmarks"], region).numpy() * region.shape[-1] - 0.5
+    around = np.zeros(region.shape[1:], bool)
+    x, y = points.mean(0).round().astype(int)
+    around[y - 50 : y + 50, x - 50 : x + 50] = True
+    inside = around & np.isfinite(region.numpy()[0])
+    correlation = np.corrcoef(region.numpy()[0][inside], data["surroundings"].numpy()[0][inside])[0, 1]
+    assert correlation > 0.95
+    again = Surroundd(size_mm=140.0, spacing_mm=0.5)(LoadKneed()(record))
+    np.testing.assert_array_equal(again["surroundings"], data["surroundings"])
+
+
+def test_an_image_as_wide_as_the_region_gets_no_surroundings() -> None:
+    data = Surroundd(size_mm=100.0)(LoadKneed()({"phantom": 0, "seed": 0}))
+    assert "surroundings" not in data
