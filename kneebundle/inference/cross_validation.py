@@ -1,0 +1,54 @@
+"""Every knee of a data set answered by a network that never saw its subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kneebundle.datasets.knees import knee_records
+from kneebundle.errors import KneeBundleError
+from kneebundle.inference.manifest import ImageRequest
+from kneebundle.inference.pipeline import KneePipeline
+from kneebundle.inference.run import predict_images
+
+__all__ = ["predict_held_out"]
+
+
+def predict_held_out(
+    dataset_dir: Path, weights: str, output: Path, *, folds: int = 5, stages: int = 2, bundles: Path | None = None
+) -> int:
+    """Predict each fold of a data set with the weights trained on the others, as ``kneebundle predict`` would.
+
+    The network is given the file, its side and spacing, and nothing of its labels: the region is cut around the middle of
+    the image first.
+
+    Args:
+        dataset_dir: folder with images/ and landmarks.csv.
+        weights: path of the weights with ``{fold}`` in place of the fold's number.
+        output: folder for the files of ``kneebundle predict``.
+        folds: number of folds, numbered as in training.
+        stages: passes of the landmark network.
+        bundles: folder with bundles; None: those installed.
+
+    Returns:
+        The number of folds that were predicted; folds without weights are left out.
+
+    Raises:
+        KneeBundleError: if no fold has weights.
+    """
+    present = [fold for fold in range(folds) if Path(weights.format(fold=fold)).is_file()]
+    if not present:
+        raise KneeBundleError("there are no weights for any fold; train them first", weights)
+    for fold in present:
+        file = Path(weights.format(fold=fold))
+        records = knee_records(str(dataset_dir), "validation", fold, folds)
+        requests = [
+            ImageRequest(Path(r["image"]), r["side"], r["spacing_mm"], "manifest", "pa-single") for r in records
+        ]
+        predict_images(
+            requests,
+            output,
+            lambda file=file: KneePipeline.from_bundles(bundles, "auto", stages, [file]),  # type: ignore[misc]
+            formats=("json", "csv"),
+            progress=True,
+        )
+    return len(present)

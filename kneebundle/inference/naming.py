@@ -1,0 +1,69 @@
+"""Names of the files that answer an image, none the same for two images."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+__all__ = ["output_names"]
+
+_RESERVED = ("evaluation",)
+
+
+def output_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
+    """A name without suffix for each image, in their order.
+
+    An image whose stem no other image has gets its stem. Images that share a stem are told apart by the folders below
+    the deepest folder that holds them all, joined by ``_`` (``baseline/001`` and ``year_4/001`` become ``baseline_001``
+    and ``year_4_001``), and by their suffix where the folders are the same too (``knee.dcm`` and ``knee.png`` stay
+    ``knee.dcm`` and ``knee.png``). What clashes even then gets a number. Capitals do not tell files apart.
+
+    The names depend on nothing but the paths, their order and those that are taken already.
+    """
+    groups: defaultdict[str, list[int]] = defaultdict(list)
+    for index, path in enumerate(paths):
+        groups[_stem(path).casefold()].append(index)
+    wanted: dict[int, str] = {}
+    for group in sorted(groups.values(), key=len):  # images with a stem of their own choose first
+        wanted.update(zip(group, _told_apart([paths[i] for i in group]), strict=True))
+    used = {name.casefold() for name in (*_RESERVED, *taken)}
+    names = {index: _free(name, used) for index, name in wanted.items()}
+    return [names[index] for index in range(len(paths))]
+
+
+def _stem(path: Path) -> str:
+    """The name without its suffix; the last number of a UID is not one."""
+    if path.name.lower().endswith(".nii.gz"):
+        return path.name[: -len(".nii.gz")]
+    return path.name if path.suffix[1:].isdigit() else path.stem
+
+
+def _told_apart(paths: Sequence[Path]) -> Sequence[str]:
+    if len(paths) == 1:
+        return [_stem(paths[0])]
+    full = [Path(os.path.abspath(path)) for path in paths]
+    common = os.path.commonpath([path.parent for path in full])
+    below = [path.relative_to(common) for path in full]
+    short = ["_".join((*path.parent.parts, _stem(path))) for path in below]
+    suffixed = ["_".join(path.parts) for path in below]
+    return suffixed if _distinct(suffixed) and not _distinct(short) else short
+
+
+def _distinct(names: Sequence[str]) -> bool:
+    return len({name.casefold() for name in names}) == len(names)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    free = next(candidate for candidate in _candidates(name) if candidate.casefold() not in taken)
+    taken.add(free.casefold())
+    return free
+
+
+def _candidates(name: str) -> Iterator[str]:
+    yield name
+    number = 2
+    while True:
+        yield f"{name}-{number}"
+        number += 1

@@ -1,0 +1,45 @@
+"""The tables over all radiographs of a run: ``landmarks.csv``, ``measurements.csv`` and ``errors.csv``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from kneebundle.io.tables import write_table
+
+__all__ = ["write_errors", "write_landmarks", "write_measurements"]
+
+LANDMARK_COLUMNS = ("path", "side", "landmark", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")
+MEASUREMENT_COLUMNS = ("path", "side", "name", "value", "unit")
+ERROR_COLUMNS = ("path", "reason")
+
+
+def write_landmarks(documents: Iterable[dict[str, Any]], path: Path) -> None:
+    """A row a landmark, in the order of the documents (:func:`kneebundle.reports.json_report.to_document`)."""
+    write_table(path, LANDMARK_COLUMNS, _landmark_rows(documents))
+
+
+def write_measurements(documents: Iterable[dict[str, Any]], path: Path) -> None:
+    """A row a measurement, in the order of the documents."""
+    write_table(path, MEASUREMENT_COLUMNS, _measurement_rows(documents))
+
+
+def write_errors(errors: Iterable[tuple[str, str]], path: Path) -> None:
+    """A row an input that was refused: its path and the reason, one line."""
+    write_table(path, ERROR_COLUMNS, errors)
+
+
+def _landmark_rows(documents: Iterable[dict[str, Any]]) -> Iterator[list[Any]]:
+    for document in documents:
+        for knee in document["knees"]:
+            for point in knee["landmarks"]:
+                values = [point[key] for key in ("id", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")]
+                yield [document["image"]["path"], knee["side"], *values]
+
+
+def _measurement_rows(documents: Iterable[dict[str, Any]]) -> Iterator[list[Any]]:
+    for document in documents:
+        for knee in document["knees"]:
+            for name, measurement in knee["measurements"].items():
+                yield [document["image"]["path"], knee["side"], name, measurement["value"], measurement["unit"]]

@@ -1,0 +1,91 @@
+"""The command line: exit codes, one clear line for what is wrong, and quick help."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kneebundle import cli
+from tests.inference.fakes import FakePipeline, write_picture
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
+    """Run the command line with the pipeline that has no networks: exit code, stdout, lines of stderr."""
+    monkeypatch.setattr(cli, "_pipeline", lambda *_: FakePipeline())
+
+    def run(*arguments: object) -> tuple[int, str, list[str]]:
+        with pytest.raises(SystemExit) as stopped:
+            cli.main([str(a) for a in arguments])
+        said = capsys.readouterr()
+        return int(stopped.value.code or 0), said.out, said.err.splitlines()
+
+    return run
+
+
+def test_help_needs_nothing_heavy() -> None:
+    code = (
+        "import sys; from kneebundle.cli import _run; assert _run(['predict', '--help']) == 0;"
+        "heavy = {'torch', 'monai', 'itk', 'pandas', 'matplotlib', 'numpy', 'PIL'} & sys.modules.keys(); assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_predict_then_evaluate(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    code, out, err = call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5", "--side", "L")
+    assert (code, err) == (0, [])
+    assert out.startswith("1 done, 0 done before, 0 refused")
+    points = [line.split(",")[4:6] for line in (tmp_path / "out/landmarks.csv").read_text().splitlines()[1:]]
+    columns = ",".join(f"{axis}{i}" for i in range(16) for axis in "xy")
+    values = ",".join(",".join(p) for p in points)
+    (tmp_path / "t.csv").write_text(f"image,side,spacing_mm,{columns}\na.png,L,0.5,{values}\n")
+    code, out, err = call("evaluate", "--predictions", tmp_path / "out", "--truth", tmp_path / "t.csv")
+    assert (code, err) == (0, [])
+    assert out.splitlines()[1].split()[:7] == ["all", "1", "0", "100.0", "100.0", "100.0", "100.0"]
+    made = {path.name for path in (tmp_path / "out").glob("evaluation*")}
+    assert made == {"evaluation.json", "evaluation.csv", "evaluation.png", "evaluation_knees.csv"}
+
+
+def test_a_refused_file_makes_exit_code_1(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    (tmp_path / "in/b.dcm").write_bytes(b"nothing")
+    code, _, err = call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5")
+    assert code == 1
+    assert err[0].startswith(f"refused {tmp_path / 'in/b.dcm'}: ")
+    assert len((tmp_path / "out/errors.csv").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["predict", "-o", "OUT"], "give either files and folders, or --manifest"),
+        (["predict", "IN", "--manifest", "m.csv", "-o", "OUT"], "give either files and folders, or --manifest"),
+        (["predict", "IN"], "Missing option '-o'"),
+        (["predict", "IN", "-o", "OUT"], "no image was found"),
+        (["predict", "IN/none.dcm", "-o", "OUT"], "no such file or folder"),
+        (["predict", "IN", "-o", "OUT", "--formats", "json,pdf"], "'pdf' is not one of json, csv, png"),
+        (["predict", "IN", "-o", "OUT", "--view", "lateral"], "'lateral' is not one of"),
+        (["predict", "IN", "-o", "OUT", "--side", "left"], "'left' is not one of"),
+        (["predict", "IN", "-o", "OUT", "--spacing", "0"], "0.0 is not in the range x>0"),
+        (["predict", "IN", "-o", "OUT", "--side", "R", "--view", "pa-bilateral"], "films of a single knee"),
+        (["predict", "--manifest", "IN/bad.csv", "-o", "OUT"], "no column 'path'; found: file"),
+        (["evaluate", "--predictions", "IN", "--truth", "IN/bad.csv"], "there is no such table"),
+        (["evaluate", "--predictions", "IN", "--truth", "IN/bad.csv", "--landmarks", "0,99"], "numbers from 0 to 15"),
+        (["bundles", "--bundles", "IN"], "no bundle is in this folder"),
+        (["prepare-crops", "--images", "IN", "--annotations", "IN/bad.csv", "-o", "OUT"], "no column 'subject_id'"),
+        (["prepare-oai", "--oai-dir", "IN", "--annotations", "IN/bad.csv", "-o", "OUT"], "no column 'subject_id'"),
+        (["nothing"], "No such command 'nothing'"),
+    ],
+)
+def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, call, arguments: list[str], says: str) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "IN").mkdir()
+    (tmp_path / "IN/bad.csv").write_text("file\nx\n")
+    code, out, err = call(
+        *(a.replace("IN", str(tmp_path / "IN")).replace("OUT", str(tmp_path / "OUT")) for a in arguments)
+    )
+    assert (code, out, len(err)) == (2, "", 1)
+    assert says in err[0]
