@@ -13,8 +13,8 @@ class SoftArgmax(nn.Module):
     constant decodes to the middle of the image. KNEEL equation 3 puts it at (i / W, j / H), half a cell up and left;
     ``cell_centers=False`` gives that form, for weights trained with it.
 
-    The arithmetic is done in float32 whatever the input's type, because a softmax over thousands of cells in half
-    precision moves the answer by more than a cell.
+    The arithmetic is done in float32 whatever the input's type, because half precision is too coarse for a softmax
+    over thousands of cells.
 
     Args:
         beta: factor on the scores before the softmax (the paper's beta).
