@@ -1,66 +1,21 @@
-"""The bundle through monai.bundle: what its configs promise, training, evaluation, inference."""
+"""The two bundles of KNEEL through monai.bundle: training on a folder, inference, and where points lie."""
 
 import csv
-import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow, run, verify_metadata
+from monai.bundle import ConfigParser
 from PIL import Image
 
 from kneebundle.datasets.knees import LoadKneed, knee_records
-
-BUNDLES = ("knee_landmark_localization", "knee_roi_localization")
-SHARED_KEYS = ("network_def", "region_transforms", "region_mm", "spacing_mm", "fill_mode")
-SMALL = {
-    "network_def#width": 4,
-    "num_workers": 0,
-    "batch_size": 2,
-    "phantom_size": 4,
-    "max_epochs": 1,
-    "precision": None,
-}
+from tests.bundles.bundle_runs import BUNDLES, config, start
 
 
-@pytest.fixture(params=BUNDLES)
+@pytest.fixture(params=("knee_landmark_localization", "knee_roi_localization"))
 def bundle(request: pytest.FixtureRequest, repository: Path) -> Path:
     return repository / "bundles" / request.param
-
-
-def small(name: str) -> dict[str, Any]:
-    """Settings for a training of seconds; the landmark bundle's pixels are made as coarse as its poolings allow."""
-    return {**SMALL, "spacing_mm": 0.54} if name == "knee_landmark_localization" else dict(SMALL)
-
-
-def config(bundle: Path, name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((bundle / "configs" / name).read_text())
-    return content
-
-
-def start(bundle: Path, run_id: str, files: list[str], **overrides: Any) -> None:
-    run(
-        run_id=run_id,
-        config_file=[str(bundle / "configs" / f) for f in files],
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        bundle_root=str(bundle),
-        **overrides,
-    )
-
-
-@pytest.mark.parametrize("key", SHARED_KEYS)
-def test_training_and_inference_agree(bundle: Path, key: str) -> None:
-    assert config(bundle, "train.json")[key] == config(bundle, "inference.json")[key]
-
-
-def test_metadata_is_that_of_the_schema(bundle: Path, shared_data: Path, tmp_path: Path) -> None:
-    verify_metadata(
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        filepath=str(shared_data / "monai_metadata_schema_20240725.json"),
-        create_dir=False,
-    )
 
 
 def test_the_network_answers_what_the_metadata_say(bundle: Path) -> None:
@@ -76,42 +31,6 @@ def test_the_network_answers_what_the_metadata_say(bundle: Path) -> None:
     assert answer.shape == (1, pred["num_channels"], *pred["spatial_shape"])
 
 
-@pytest.mark.parametrize(("workflow", "files"), [("train", ["train.json"]), ("inference", ["inference.json"])])
-def test_has_the_properties_that_monai_asks_for(bundle: Path, workflow: str, files: list[str], tmp_path: Path) -> None:
-    flow = ConfigWorkflow(
-        config_file=[str(bundle / "configs" / f) for f in files],
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        workflow_type=workflow,
-        logging_file=False,
-        bundle_root=str(bundle),
-        output_dir=str(tmp_path),
-    )
-    flow.initialize()
-    assert not flow.check_properties()
-
-
-def test_trains_without_data_and_goes_on_and_is_evaluated(bundle: Path, tmp_path: Path) -> None:
-    settings = small(bundle.name)
-    start(bundle, "training", ["train.json"], output_dir=str(tmp_path), **settings)
-    first = torch.load(tmp_path / "model.pt", weights_only=True)
-    assert any((tmp_path / "tensorboard").iterdir())
-    start(bundle, "run", ["train.json"], output_dir=str(tmp_path), **{**settings, "max_epochs": 2}, resume=True)
-    checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
-    assert checkpoint["trainer"]["iteration"] == 2 * checkpoint["trainer"]["epoch_length"]
-    last = torch.load(tmp_path / "model_last.pt", weights_only=True)
-    assert any(not torch.equal(first[name], last[name]) for name in last)
-    start(
-        bundle,
-        "evaluating",
-        ["train.json", "evaluate.json"],
-        output_dir=str(tmp_path / "eval"),
-        weights=str(tmp_path / "model.pt"),
-        **settings,
-    )
-    assert (tmp_path / "eval" / "metrics.csv").is_file()
-    assert (tmp_path / "eval" / "cumulative_error.png").is_file()
-
-
 @pytest.fixture
 def data_set(tmp_path: Path) -> Path:
     """Four phantoms as a user's own data set."""
@@ -124,7 +43,7 @@ def data_set(tmp_path: Path) -> Path:
 
 def test_trains_on_a_folder(repository: Path, data_set: Path, tmp_path: Path) -> None:
     bundle = repository / "bundles" / "knee_landmark_localization"
-    settings = small(bundle.name)
+    settings = BUNDLES[bundle.name].small
     start(bundle, "training", ["train.json"], dataset_dir=str(data_set), output_dir=str(tmp_path / "out"), **settings)
     assert (tmp_path / "out" / "model_last.pt").is_file()
 

@@ -1,0 +1,54 @@
+"""What the tests of bundles share: their names, settings for a training of seconds, and how one is started."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import run
+
+SMALL = {"num_workers": 0, "batch_size": 2, "phantom_size": 4, "max_epochs": 1, "precision": None}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle as the tests see it.
+
+    Attributes:
+        small: overrides of train.json for a training of seconds.
+        shared_keys: what train.json and inference.json have to say alike.
+        evaluated: files that an evaluation writes.
+    """
+
+    small: dict[str, Any]
+    shared_keys: tuple[str, ...]
+    evaluated: tuple[str, ...] = ("metrics.csv", "cumulative_error.png")
+
+
+_REGION = ("network_def", "region_transforms", "region_mm", "spacing_mm", "fill_mode")
+_NARROW = {**SMALL, "network_def#width": 4}
+
+BUNDLES = {
+    # pixels as coarse as the network's poolings allow
+    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}, _REGION),
+    "knee_roi_localization": Bundle(_NARROW, _REGION),
+}
+
+
+def config(bundle: Path, name: str) -> dict[str, Any]:
+    """One of the configuration files of a bundle."""
+    content: dict[str, Any] = json.loads((bundle / "configs" / name).read_text())
+    return content
+
+
+def start(bundle: Path, run_id: str, files: list[str], **overrides: Any) -> None:
+    """What ``python -m monai.bundle run`` does."""
+    run(
+        run_id=run_id,
+        config_file=[str(bundle / "configs" / f) for f in files],
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        bundle_root=str(bundle),
+        **overrides,
+    )

@@ -1,0 +1,68 @@
+"""What every bundle promises, through monai.bundle: its properties, training, resuming, evaluation."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.bundle import ConfigWorkflow, verify_metadata
+
+from tests.bundles.bundle_runs import BUNDLES, config, start
+
+
+@pytest.fixture(params=BUNDLES)
+def bundle(request: pytest.FixtureRequest, repository: Path) -> Path:
+    return repository / "bundles" / request.param
+
+
+def test_no_bundle_is_left_out(repository: Path) -> None:
+    assert {path.parent.parent.name for path in repository.glob("bundles/*/configs/metadata.json")} == set(BUNDLES)
+
+
+def test_training_and_inference_agree(bundle: Path) -> None:
+    for key in BUNDLES[bundle.name].shared_keys:
+        assert config(bundle, "train.json")[key] == config(bundle, "inference.json")[key], key
+
+
+def test_metadata_is_that_of_the_schema(bundle: Path, shared_data: Path) -> None:
+    verify_metadata(
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        filepath=str(shared_data / "monai_metadata_schema_20240725.json"),
+        create_dir=False,
+    )
+
+
+@pytest.mark.parametrize("workflow", ["train", "inference"])
+def test_has_the_properties_that_monai_asks_for(bundle: Path, workflow: str, tmp_path: Path) -> None:
+    flow = ConfigWorkflow(
+        config_file=[str(bundle / "configs" / f"{workflow}.json")],
+        meta_file=str(bundle / "configs" / "metadata.json"),
+        workflow_type=workflow,
+        logging_file=False,
+        bundle_root=str(bundle),
+        output_dir=str(tmp_path),
+    )
+    flow.initialize()
+    assert not flow.check_properties()
+
+
+def test_trains_without_data_and_goes_on_and_is_evaluated(bundle: Path, tmp_path: Path) -> None:
+    described = BUNDLES[bundle.name]
+    settings = described.small
+    start(bundle, "training", ["train.json"], output_dir=str(tmp_path), **settings)
+    first = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert any((tmp_path / "tensorboard").iterdir())
+    start(bundle, "run", ["train.json"], output_dir=str(tmp_path), **{**settings, "max_epochs": 2}, resume=True)
+    checkpoint = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert checkpoint["trainer"]["iteration"] == 2 * checkpoint["trainer"]["epoch_length"]
+    last = torch.load(tmp_path / "model_last.pt", weights_only=True)
+    assert any(not torch.equal(first[name], last[name]) for name in last)
+    start(
+        bundle,
+        "evaluating",
+        ["train.json", "evaluate.json"],
+        output_dir=str(tmp_path / "eval"),
+        weights=str(tmp_path / "model.pt"),
+        **settings,
+    )
+    for name in described.evaluated:
+        assert (tmp_path / "eval" / name).is_file(), name
