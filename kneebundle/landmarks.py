@@ -8,7 +8,7 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["KNEE_PA", "LANDMARK_SETS", "LandmarkSet", "Landmarks"]
+__all__ = ["HAND", "KNEE_LATERAL", "KNEE_PA", "LANDMARK_SETS", "LandmarkSet", "Landmarks"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,61 @@ KNEE_PA = LandmarkSet(
 )
 """The 16 landmarks of KNEEL Figure 1: 0..8 along the tibia, 9..15 along the femur, each lateral to medial."""
 
-LANDMARK_SETS = {KNEE_PA.key: KNEE_PA}
+KNEE_LATERAL = LandmarkSet(key="knee_lateral", names=("p_blum", "p_tmc"), outlines=(), center=1, report=(0, 1))
+"""Kordon 2019, section 2.1: ``p_blum``, the most posterior point of Blumensaat's line, and ``p_tmc``, the transition of the
+medial condyle and the posterior cortex."""
+
+HAND = LandmarkSet(
+    key="hand",
+    names=(
+        "ulna_ulnar_edge",
+        "ulna_styloid",
+        "ulna_radial_edge",
+        "radius_ulnar_edge",
+        "radius_radial_edge",
+        "radius_styloid",
+        "triquetrum_proximal",
+        "lunate_proximal",
+        "scaphoid_proximal",
+        "hamate_proximal",
+        "capitate_proximal",
+        "trapezoid_proximal",
+        "trapezium_proximal",
+        "little_metacarpal_base",
+        "ring_metacarpal_base",
+        "middle_metacarpal_base",
+        "index_metacarpal_base",
+        "thumb_metacarpal_base",
+        "thumb_proximal_base",
+        "thumb_distal_joint",
+        "thumb_tip",
+        *(
+            f"{finger}_{place}"
+            for finger in ("index", "middle", "ring", "little")
+            for place in ("proximal_base", "middle_joint", "distal_joint", "tip")
+        ),
+    ),
+    outlines=(
+        ("ulna", (0, 1, 2)),
+        ("radius", (3, 5, 4)),
+        ("proximal_carpals", (6, 7, 8)),
+        ("distal_carpals", (9, 10, 11, 12)),
+        ("thumb", (17, 18, 19, 20)),
+        ("index", (16, 21, 22, 23, 24)),
+        ("middle", (15, 25, 26, 27, 28)),
+        ("ring", (14, 29, 30, 31, 32)),
+        ("little", (13, 33, 34, 35, 36)),
+    ),
+    center=10,
+    report=tuple(range(37)),
+)
+"""The 37 landmarks of the Digital Hand Atlas as Payer et al. (2019) use them, named after what they lie on in its images.
+
+0 and 4 are the two ends of the wrist, by convention 50 mm apart: where the shafts of ulna and radius meet the growth plates.
+Bases lie on the joint surface nearer to the wrist, joints on the head of the bone before them.
+"""
+
+LANDMARK_SETS = {landmark_set.key: landmark_set for landmark_set in (KNEE_PA, KNEE_LATERAL, HAND)}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Mean or median distance from the label."""
+"""Mean, median or standard deviation of the distance from the label."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,12 +11,14 @@ from kneebundle.metrics.base import LandmarkMetric
 
 __all__ = ["RadialError"]
 
+_STATISTICS: dict[str, Callable[[np.ndarray], Any]] = {"mean": np.mean, "median": np.median, "deviation": np.std}
+
 
 class RadialError(LandmarkMetric):
-    """Mean or median distance in mm of all labelled points of all images; smaller is better.
+    """Mean, median or standard deviation of the distance in mm of all labelled points of all images; smaller is better.
 
     Args:
-        statistic: ``"mean"`` or ``"median"``.
+        statistic: ``"mean"``, ``"median"`` or ``"deviation"``.
         landmarks: see :class:`LandmarkMetric`.
         aligned: see :class:`LandmarkMetric`.
 
@@ -25,12 +28,12 @@ class RadialError(LandmarkMetric):
 
     def __init__(self, statistic: str = "mean", landmarks: Sequence[int] | None = None, aligned: bool = False) -> None:
         super().__init__(landmarks, aligned)
-        if statistic not in ("mean", "median"):
-            raise ValueError(f"statistic is 'mean' or 'median', got {statistic!r}")
+        if statistic not in _STATISTICS:
+            raise ValueError(f"statistic is 'mean', 'median' or 'deviation', got {statistic!r}")
         self.statistic = statistic
 
     def summarize(self, errors: np.ndarray) -> float:
         labelled = errors[~np.isnan(errors)]
         if not labelled.size:
             return float("nan")
-        return float(np.mean(labelled) if self.statistic == "mean" else np.median(labelled))
+        return float(_STATISTICS[self.statistic](labelled))

@@ -28,6 +28,7 @@ PRED[1, 2, 1] += 12
         (PCK(0.5), 100 * 3 / 12),
         (OutlierRate(), 200 / 3),
         (OutlierRate(limit_mm=15), 0.0),
+        (OutlierRate(limit_mm=8, count="landmarks"), 100 * 4 / 12),
         (RadialError("median", landmarks=[2]), 12.0),
         (PCK(1e-3, landmarks=[0], aligned=True), 200 / 3),
     ],
@@ -43,12 +44,13 @@ def test_values_by_hand_from_batches_and_from_lists(metric: LandmarkMetric, expe
     metric.reset()
 
 
-def test_mean_and_median_distance() -> None:
-    mean, median = RadialError("mean"), RadialError("median")
-    for metric in (mean, median):
+def test_mean_median_and_deviation_of_the_distance() -> None:
+    mean, median, deviation = (RadialError(statistic) for statistic in ("mean", "median", "deviation"))
+    for metric in (mean, median, deviation):
         metric(PRED[:2], TRUTH[:2])
     assert mean.aggregate().item() == pytest.approx((4 * 1 + 12) / 8)
     assert median.aggregate().item() == pytest.approx(1.0)
+    assert deviation.aggregate().item() == pytest.approx(math.sqrt(14.5))
 
 
 def test_missing_labels_are_ignored_and_missing_answers_are_errors() -> None:

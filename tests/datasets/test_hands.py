@@ -1,0 +1,124 @@
+"""The reader of hands: what it takes, what it refuses, and that what has no label is not learnt."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kneebundle.datasets.hands import LoadHandd, fold_members, hand_records, read_hand_table, wrist_spacing
+from kneebundle.errors import KneeBundleError
+
+
+def points(seed: int = 0) -> np.ndarray:
+    values = np.random.default_rng(seed).uniform(5, 55, (37, 2)).round(2)
+    values[[0, 4]] = (10, 50), (50, 50)
+    return values
+
+
+def row(name: str, values: np.ndarray) -> str:
+    return ",".join([name, *("" if np.isnan(v) else f"{v}" for v in values.ravel())])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four images of 60 x 80 pixels with their labels, and a fifth row without an image."""
+    (tmp_path / "images").mkdir()
+    rng = np.random.default_rng(0)
+    names = ["11", "22", "33", "44"]
+    for name in names:
+        Image.fromarray(rng.integers(0, 255, (60, 80), dtype=np.uint8)).save(tmp_path / "images" / f"{name}.png")
+    lines = [row(name, points(i)) for i, name in enumerate([*names, "55"])]
+    (tmp_path / "landmarks_px.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def test_the_wrist_gives_the_scale() -> None:
+    assert wrist_spacing(points()) == pytest.approx(50.0 / 40.0)
+    with pytest.raises(KneeBundleError, match="landmarks 0 and 4"):
+        wrist_spacing(np.zeros((37, 2)))
+
+
+def test_the_table_gives_points_by_id(folder: Path) -> None:
+    table = read_hand_table(folder / "landmarks_px.csv")
+    assert list(table) == ["11", "22", "33", "44", "55"]
+    assert np.array_equal(table["22"], points(1))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (row("66", points()[:36]), "72 numbers after the id; 37 landmarks have 74"),
+        (row("66", points()).replace(",10", ",ten", 1), "line 6"),
+        (row("11", points()), "stands there twice"),
+        (row("66", np.where(np.arange(37)[:, None] == 4, np.nan, points())), "ends of the wrist"),
+    ],
+)
+def test_a_wrong_row_is_refused_by_its_line(folder: Path, line: str, said: str) -> None:
+    path = folder / "landmarks_px.csv"
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(KneeBundleError, match=said):
+        read_hand_table(path)
+
+
+def test_an_image_without_a_row_is_refused(folder: Path) -> None:
+    (folder / "images" / "11.png").rename(folder / "images" / "77.png")
+    with pytest.raises(KneeBundleError, match="77 has no row"):
+        hand_records(str(folder), "training")
+
+
+def test_a_folder_without_a_table_is_refused(folder: Path) -> None:
+    (folder / "landmarks_px.csv").unlink()
+    with pytest.raises(KneeBundleError, match="no table of landmarks"):
+        hand_records(str(folder), "training")
+
+
+def test_points_are_in_mm_and_those_outside_or_without_label_are_not_learnt(folder: Path) -> None:
+    values = points()
+    values[7], values[8], values[9] = (np.nan, np.nan), (90.0, 10.0), (79.4, -0.4)
+    data = LoadHandd()({"id": "11", "image": str(folder / "images" / "11.png"), "landmarks": values})
+    labels = data["landmarks"].numpy()
+    assert np.isnan(labels[[7, 8]]).all() and np.isfinite(np.delete(labels, [7, 8], axis=0)).all()
+    assert labels[9] == pytest.approx(values[9] * 1.25)
+    assert data["image"].shape == (1, 60, 80)
+    assert data["image"].affine.diagonal().tolist() == [1.25, 1.25, 1.0, 1.0]
+
+
+def test_folds_part_the_images(folder: Path) -> None:
+    held_out = [r["id"] for fold in range(3) for r in hand_records(str(folder), "validation", fold)]
+    assert sorted(held_out) == ["11", "22", "33", "44"]
+    for fold in range(3):
+        trained = {r["id"] for r in hand_records(str(folder), "training", fold, epoch_size=4, phantom_share=0.0)}
+        tested = {r["id"] for r in hand_records(str(folder), "validation", fold)}
+        assert not trained & tested and len(trained | tested) == 4
+
+
+def test_fold_lists_go_before_the_order_of_ids(folder: Path) -> None:
+    (folder / "cv").mkdir()
+    for number, names in enumerate((["44"], ["11", "22"], ["33"]), start=1):
+        (folder / "cv" / f"set{number}.txt").write_text("\n".join(names) + "\n")
+    assert fold_members(folder, ["11", "22", "33", "44"]) == [1, 1, 2, 0]
+    (folder / "cv" / "set3.txt").write_text("33\n11\n")
+    with pytest.raises(KneeBundleError, match="image 11 stands in 2 fold lists"):
+        fold_members(folder, ["11", "22", "33", "44"])
+    (folder / "cv" / "set3.txt").unlink()
+    with pytest.raises(KneeBundleError, match="set3.txt"):
+        fold_members(folder, ["11", "22", "33", "44"])
+
+
+def test_an_epoch_repeats_the_hands_and_mixes_phantoms_in(folder: Path) -> None:
+    records = hand_records(str(folder), "training", fold=-1, epoch_size=20, phantom_share=0.25)
+    assert len(records) == 20 and sum("phantom" in r for r in records) == 5
+    assert [sum(r.get("id") == name for r in records) for name in ("11", "22", "33", "44")] == [4, 4, 4, 3]
+
+
+def test_without_a_folder_there_are_phantoms_and_other_ones_for_validation() -> None:
+    train, test = (hand_records("", s, phantom_size=8) for s in ("training", "validation"))
+    assert (len(train), len(test)) == (8, 2)
+    assert not {r["phantom"] for r in train} & {r["phantom"] for r in test}
+
+
+@pytest.mark.parametrize("fold", [-2, 3])
+def test_a_fold_that_does_not_exist_is_refused(folder: Path, fold: int) -> None:
+    with pytest.raises(KneeBundleError, match=f"fold {fold} does not exist"):
+        hand_records(str(folder), "training", fold)
