@@ -58,7 +58,7 @@ class LandmarkImageLogger(TensorBoardHandler):
     """Handler of an evaluator that draws the first images of each validation with predicted and true points.
 
     It looks at the engine's output right after the forward pass, before it is decollated and post-processed, so it
-    always sees normalised points: x * width - 0.5 is the pixel.
+    always sees normalised points: x * width - 0.5 is the pixel. A third column, such as a confidence, is left out.
 
     Args:
         summary_writer: a TensorBoard writer; None: one of its own.
@@ -93,7 +93,7 @@ class LandmarkImageLogger(TensorBoardHandler):
         images, pred, truth = (_array(output[key])[: self.max_images] for key in ("image", "pred", "label"))
         size = np.array(images.shape[:1:-1])
         panels = [
-            draw_landmarks(image[0], points * size - 0.5, labels * size - 0.5, self.height)
+            draw_landmarks(image[0], points[:, :2] * size - 0.5, labels * size - 0.5, self.height)
             for image, points, labels in zip(images, pred, truth, strict=True)
         ]
         self._writer.add_image(self.tag, np.concatenate(panels, axis=1), engine.state.epoch, dataformats="HWC")

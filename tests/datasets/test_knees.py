@@ -87,6 +87,12 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         knee_records(str(tmp_path), "training", fold=7)
 
 
+def test_a_table_of_more_landmarks_is_another_bundles(tmp_path: Path) -> None:
+    write(tmp_path, [row(0, x16=1, y16=1)], [*COLUMNS, "x16", "y16"])
+    with pytest.raises(KneeBundleError, match="more than 16 landmarks"):
+        read_landmark_table(tmp_path / "landmarks.csv")
+
+
 def test_points_come_in_mm_and_inverted_images_are_turned_round(tmp_path: Path) -> None:
     data = write(tmp_path, [row(i, inverted=i) for i in range(2)])
     plain, inverted = (LoadKneed()(r) for r in knee_records(str(data), "training", fold=-1, folds=2) for _ in range(1))

@@ -1,0 +1,44 @@
+"""A straight line through points, whichever way it runs."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import siegelslopes
+
+__all__ = ["fit_line"]
+
+NEAR_DEVIATIONS = 3.0
+"""A point belongs to a line that it lies this near to, in standard deviations that the median distance stands for."""
+LEAST_NEAR_MM = 0.2
+"""The same where hardly any point lies off the line."""
+_ROUNDS = 3
+
+
+def fit_line(points: np.ndarray, robust: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """The line that the points lie along.
+
+    Args:
+        points: (N, 2) in mm, at least two different ones.
+        robust: take only the points near the line of repeated medians (Siegel 1982), which up to half of all points cannot
+            spoil; False: take all of them.
+
+    Returns:
+        A point of the line and its direction, of length 1 and of either sign, (2,) each: that with the least squares of the
+        distances at right angles to it.
+    """
+    center, direction = _least_squares(points)
+    if not robust:
+        return center, direction
+    across = np.array([-direction[1], direction[0]])
+    slope, offset = siegelslopes((points - center) @ across, (points - center) @ direction)[:2]
+    center, direction = center + offset * across, (direction + slope * across) / np.hypot(1.0, slope)
+    for _ in range(_ROUNDS):
+        away = np.abs((points - center) @ np.array([-direction[1], direction[0]]))
+        near = away <= max(LEAST_NEAR_MM, NEAR_DEVIATIONS * 1.4826 * float(np.median(away)))
+        center, direction = _least_squares(points[near])
+    return center, direction
+
+
+def _least_squares(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    center = points.mean(axis=0)
+    return center, np.linalg.svd(points - center, full_matrices=False)[2][0]

@@ -1,0 +1,104 @@
+"""What parts are selected with: pretrained features and a reference image from the data set."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.inferers import SimpleInferer
+from monai.transforms import Transform
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.networks.features import FeatureExtractor, HourglassFeatures
+from kneebundle.networks.parts import PartsNet
+
+__all__ = ["FrozenFeaturesd", "SelectionInferer", "most_typical", "pretrained", "start_parts"]
+
+_CALIBRATED_ON = 64
+
+
+class FrozenFeaturesd(Transform):
+    """Put the features V of ``image`` under ``features``, (C, cells, cells): they are frozen, so once is enough for a whole training.
+
+    Args:
+        network: ready, see :func:`start_parts`.
+    """
+
+    def __init__(self, network: PartsNet) -> None:
+        self.network = network
+
+    @torch.no_grad()
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        image = _image(data).unsqueeze(0).to(self.network.places.device)
+        return {**data, "features": self.network.extractor(image, self.network.cells)[0]}
+
+
+class SelectionInferer(SimpleInferer):
+    """Ask the parts for the heatmaps (B, N, H, W) of features (B, C, H, W), whose images need not be looked at again."""
+
+    def __call__(self, inputs: torch.Tensor, network: Any, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return network.heatmaps(inputs)
+
+
+def pretrained(extractor: FeatureExtractor, weights: str | Path) -> FeatureExtractor:
+    """Features with the weights of a landmark network; those that bring weights of their own stay as they are.
+
+    Raises:
+        KneeBundleError: if the file is missing or of another architecture.
+    """
+    if not isinstance(extractor, HourglassFeatures):
+        return extractor
+    path = Path(weights)
+    if not path.is_file():
+        raise KneeBundleError("there are no such weights for the features; give those of a landmark network", path)
+    try:
+        extractor.load_landmark_network(torch.load(path, map_location="cpu", weights_only=True))
+    except RuntimeError as error:
+        raise KneeBundleError(f"these weights are of another network ({error})", path) from error
+    return extractor
+
+
+def start_parts(network: PartsNet, dataset: Any, weights: str | Path, reference: str = "") -> PartsNet:
+    """Make a network ready for the selection of its parts.
+
+    Args:
+        network: as its config defines it.
+        dataset: items with ``image`` (1, S, S), ``landmarks`` (16, 2) in [0, 1) if known, and ``path``.
+        weights: of the landmark network that the features come from.
+        reference: end of the path of the reference image; empty: the most typical of the first images.
+
+    Returns:
+        The network, with its reference, the reference's landmarks, and features calibrated on the first images.
+
+    Raises:
+        KneeBundleError: if there is no such reference.
+    """
+    pretrained(network.extractor, weights)
+    images = torch.stack([_image(dataset[i]) for i in range(min(_CALIBRATED_ON, len(dataset)))])
+    if isinstance(network.extractor, HourglassFeatures):
+        network.extractor.calibrate(images)
+    if reference:
+        chosen = next((item for item in dataset if str(item["path"]).endswith(reference)), None)
+        if chosen is None:
+            raise KneeBundleError(f"no image of the training data ends with {reference!r}; choose another reference")
+    else:
+        chosen = dataset[most_typical(network, images)]
+    logging.getLogger(__name__).info("the reference is %s", chosen["path"])
+    network.set_reference(_image(chosen).unsqueeze(0))
+    if "landmarks" in chosen:
+        network.landmarks.copy_(torch.as_tensor(chosen["landmarks"]) * 2 - 1)
+    return network
+
+
+@torch.no_grad()
+def most_typical(network: PartsNet, images: torch.Tensor) -> int:
+    """Which of the images (B, 1, S, S) has features most like the mean of all, cell by cell."""
+    features = torch.cat([network.extractor(image.unsqueeze(0), network.cells) for image in images])
+    return int((features * features.mean(0)).sum(1).mean((1, 2)).argmax())
+
+
+def _image(item: Any) -> torch.Tensor:
+    return torch.as_tensor(item["image"]).as_subclass(torch.Tensor).float()

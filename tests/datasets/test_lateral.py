@@ -1,0 +1,221 @@
+"""Lateral data sets: three layouts that say the same, folds, the phantom, refusals."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from kneebundle.datasets.lateral import LoadLaterald, lateral_records
+from kneebundle.datasets.lateral_masks import fill_polygons
+from kneebundle.datasets.lateral_points import read_point_table
+from kneebundle.datasets.phantoms.lateral import BONES, POINTS, LateralKnees, synthesize_lateral
+from kneebundle.errors import KneeBundleError
+
+ROWS, COLUMNS = 60, 44
+# First row, first column, row and column after the last: femur and tibia overlap.
+BOXES = {"femur": (5, 10, 35, 30), "patella": (20, 31, 32, 40), "tibia": (30, 8, 58, 26), "fibula": (33, 4, 58, 9)}
+PLACES = {"p_blum": (12.0, 20.5), "p_tmc": (10.0, 18.0), "p_prox": (10.25, 6.0), "p_dist": (10.0, 15.0)}
+TABLE_COLUMNS = ["image", "subject_id", "spacing_mm", "rater", *(f"{p}_{a}" for p in POINTS for a in "xy")]
+
+
+def boxes() -> np.ndarray:
+    masks = np.zeros((4, ROWS, COLUMNS), dtype=bool)
+    for mask, (top, left, bottom, right) in zip(masks, BOXES.values(), strict=True):
+        mask[top:bottom, left:right] = True
+    return masks
+
+
+def picture(path: Path, seed: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 255, (ROWS, COLUMNS)).astype(np.uint8)).save(path)
+
+
+def table(folder: Path, rows: list[dict[str, Any]]) -> None:
+    usual = {f"{p}_{a}": v for p, place in PLACES.items() for a, v in zip("xy", place, strict=True)}
+    with (folder / "points.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, TABLE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(
+            {"image": "a.png", "subject_id": "s", "spacing_mm": 0.5, "rater": "", **usual, **r} for r in rows
+        )
+
+
+def as_pictures(folder: Path, names: tuple[str, ...] = ("a",)) -> None:
+    (folder / "masks").mkdir(parents=True)
+    for name in names:
+        picture(folder / f"images/{name}.png")
+        for bone, mask in zip(BONES, boxes(), strict=True):
+            Image.fromarray(mask.astype(np.uint8) * 255).save(folder / f"masks/{name}_{bone}.png")
+    table(folder, [{"image": f"{name}.png", "subject_id": name[0]} for name in names])
+
+
+def as_volumes(folder: Path) -> None:
+    picture(folder / "images/a.png")
+    (folder / "masks").mkdir()
+    labels = boxes().astype(np.uint8).transpose(2, 1, 0)
+    nibabel.save(nibabel.Nifti1Image(labels, np.eye(4)), folder / "masks/a.nii.gz")
+    table(folder, [{}])
+
+
+def corners(box: tuple[int, int, int, int]) -> list[list[float]]:
+    """Of a box of whole pixels, counted from the image's corner."""
+    top, left, bottom, right = box
+    return [[left, top], [right, top], [right, bottom], [left, bottom]]
+
+
+def as_coco(folder: Path) -> None:
+    picture(folder / "images/a.png")
+    names = [*BONES, "knee", "screw"]
+    parts = [
+        {"image_id": 7, "category_id": i, "segmentation": [np.ravel(corners(BOXES[bone])).tolist()]}
+        for i, bone in enumerate(BONES)
+    ]
+    triples = [[*(np.array(PLACES[point]) + 0.5).tolist(), 2] for point in POINTS]
+    parts.append({"image_id": 7, "category_id": 4, "keypoints": np.ravel(triples).tolist()})
+    parts.append({"image_id": 7, "category_id": 5, "segmentation": {"counts": "x"}})
+    content = {
+        "images": [{"id": 7, "file_name": "a.png", "spacing_mm": 0.5, "subject_id": "s"}],
+        "categories": [{"id": i, "name": n, **({"keypoints": POINTS} if i == 4 else {})} for i, n in enumerate(names)],
+        "annotations": parts,
+    }
+    (folder / "annotations.json").write_text(json.dumps(content))
+
+
+def as_labelme(folder: Path) -> None:
+    picture(folder / "a.png")
+    shapes: list[dict[str, Any]] = [
+        {"label": bone, "shape_type": "polygon", "points": corners(box)} for bone, box in BOXES.items()
+    ]
+    shapes += [
+        {"label": point, "shape_type": "point", "points": [[x + 0.5, y + 0.5]]} for point, (x, y) in PLACES.items()
+    ]
+    shapes.append({"label": "sphere", "shape_type": "circle", "points": [[1, 1], [2, 2]]})
+    content = {"imagePath": "a.png", "shapes": shapes, "spacing_mm": 0.5, "subject_id": "s"}
+    (folder / "a.json").write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("write", [as_pictures, as_volumes, as_coco, as_labelme])
+def test_every_layout_gives_the_same_arrays(write: Callable[[Path], None], tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    folder.mkdir()
+    write(folder)
+    (record,) = lateral_records(str(folder), "training", fold=-1)
+    loaded = LoadLaterald()(record)
+    np.testing.assert_array_equal(loaded["masks"], boxes())
+    np.testing.assert_allclose(loaded["landmarks"], [PLACES["p_blum"], PLACES["p_tmc"]])
+    np.testing.assert_allclose(loaded["cortex_line"], [PLACES["p_prox"], PLACES["p_dist"]])
+    assert loaded["image"].shape == (1, ROWS, COLUMNS)
+    assert loaded["image_spacing_mm"] == (0.5, 0.5) and record["subject_id"][0] in "sa"
+    assert float(loaded["image"].affine[0, 0]) == float(loaded["masks"].affine[1, 1]) == 0.5
+
+
+def test_drawn_films_come_back_as_they_were_drawn(tmp_path: Path) -> None:
+    synthesize_lateral(tmp_path, 2, seed=5, size_px=128)
+    records = lateral_records(str(tmp_path), "training", fold=-1)
+    for record, knee in zip(records, LateralKnees(2, 5, 128), strict=True):
+        loaded = LoadLaterald()(record)
+        np.testing.assert_array_equal(loaded["image"][0], knee.image)
+        np.testing.assert_array_equal(loaded["masks"], knee.masks)
+        np.testing.assert_allclose(loaded["landmarks"], knee.landmarks, atol=0.006)
+        np.testing.assert_allclose(loaded["cortex_line"], knee.cortex_line, atol=0.006)
+        assert loaded["image_spacing_mm"][0] == pytest.approx(knee.spacing_mm, abs=1e-5)
+
+
+def test_folds_keep_subjects_apart(tmp_path: Path) -> None:
+    names = tuple(f"{subject}{i}" for subject in "abcde" for i in range(2))
+    as_pictures(tmp_path / "set", names)
+    held_out: list[str] = []
+    for fold in range(5):
+        train, validation = (lateral_records(str(tmp_path / "set"), s, fold) for s in ("training", "validation"))
+        assert {r["subject_id"] for r in train}.isdisjoint(r["subject_id"] for r in validation)
+        assert len(train) + len(validation) == 10
+        held_out += [r["image"] for r in validation]
+    assert len(set(held_out)) == 10
+
+
+def test_without_data_the_phantom_serves_and_validation_shows_others() -> None:
+    train, validation = (lateral_records("", s, phantom_size=8, seed=3) for s in ("training", "validation"))
+    assert len(train) == 8 and len(validation) == 2
+    assert {r["phantom"] for r in train}.isdisjoint(r["phantom"] for r in validation)
+    loaded = LoadLaterald()(train[0])
+    assert loaded["image"].shape[1:] == loaded["masks"].shape[1:]
+    knee = LateralKnees(1, 3)[0]
+    np.testing.assert_array_equal(loaded["image"][0], knee.image)
+    np.testing.assert_allclose(loaded["landmarks"], knee.landmarks, rtol=1e-6)
+
+
+def test_of_several_raters_the_first_counts_and_an_unknown_point_is_nan(tmp_path: Path) -> None:
+    as_pictures(tmp_path / "set")
+    table(tmp_path / "set", [{"rater": "A", "p_tmc_x": "", "p_tmc_y": ""}, {"rater": "B", "p_blum_x": 13}])
+    (record,) = lateral_records(str(tmp_path / "set"), "training", fold=-1)
+    loaded = LoadLaterald()(record)
+    np.testing.assert_allclose(loaded["landmarks"], [PLACES["p_blum"], (np.nan, np.nan)])
+    assert [r["rater"] for r in read_point_table(tmp_path / "set/points.csv")] == ["A", "B"]
+
+
+def test_a_polygon_covers_the_pixels_it_covers_by_half() -> None:
+    mask = fill_polygons([[(0.6, 1.4), (3.4, 1.4), (3.4, 3.6), (0.6, 3.6)]], (6, 6))
+    assert np.argwhere(mask).min(0).tolist() == [2, 1] and np.argwhere(mask).max(0).tolist() == [3, 3]
+    triangle = fill_polygons([[(-0.5, -0.5), (99.5, -0.5), (-0.5, 99.5)]], (100, 100))
+    assert triangle.sum() == pytest.approx(5000, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"spacing_mm": 0}, "line 2: spacing_mm"),
+        ({"p_tmc_x": "left"}, "line 2: p_tmc_x"),
+        ({"p_tmc_x": ""}, "line 2: p_tmc_x"),
+        ({"image": "b.png"}, r"b\.png"),
+        ({"p_prox_y": 99}, "p_prox lies at"),
+        ({"spacing_mm": ""}, "spacing"),
+    ],
+)
+def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    as_pictures(tmp_path / "set")
+    table(tmp_path / "set", [change])
+    with pytest.raises(KneeBundleError, match=message) as refusal:
+        LoadLaterald()(lateral_records(str(tmp_path / "set"), "training", fold=-1)[0])
+    assert "\n" not in str(refusal.value)
+
+
+def test_bad_masks_and_labels_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(KneeBundleError, match="no labels"):
+        lateral_records(str(tmp_path), "training", fold=-1)
+    as_pictures(tmp_path / "set")
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "set/masks/a_tibia.png")
+    with pytest.raises(KneeBundleError, match=r"a_tibia\.png.*9 x 9"):
+        LoadLaterald()(lateral_records(str(tmp_path / "set"), "training", fold=-1)[0])
+    (tmp_path / "set/masks/a_fibula.png").unlink()
+    with pytest.raises(KneeBundleError, match=r"a_fibula\.png"):
+        lateral_records(str(tmp_path / "set"), "training", fold=-1)
+    with pytest.raises(KneeBundleError, match="fold 9"):
+        lateral_records(str(tmp_path / "set"), "training", fold=9)
+
+    coco = tmp_path / "coco"
+    coco.mkdir()
+    as_coco(coco)
+    content = json.loads((coco / "annotations.json").read_text())
+    content["annotations"][0]["segmentation"] = {"counts": "abc", "size": [1, 1]}
+    (coco / "annotations.json").write_text(json.dumps(content))
+    with pytest.raises(KneeBundleError, match="run-length"):
+        lateral_records(str(coco), "training", fold=-1)
+    (coco / "annotations.json").write_text('{"images": 3}')
+    with pytest.raises(KneeBundleError, match="no COCO file"):
+        lateral_records(str(coco), "training", fold=-1)
+
+    labelme = tmp_path / "labelme"
+    labelme.mkdir()
+    as_labelme(labelme)
+    (labelme / "a.png").unlink()
+    with pytest.raises(KneeBundleError, match=r"a\.png.*not there"):
+        lateral_records(str(labelme), "training", fold=-1)
+    (labelme / "a.json").write_text("{")
+    with pytest.raises(KneeBundleError, match="cannot be read"):
+        lateral_records(str(labelme), "training", fold=-1)
