@@ -1,0 +1,173 @@
+"""The registration bundle ready to be asked about radiographs, by parts or by normalised cross-correlation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.bundle import ConfigParser
+from monai.data import MetaTensor
+from monai.transforms import Compose
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.inference.bundle_networks import weight_files
+from kneebundle.inference.objectives import NccObjective
+from kneebundle.inference.registration import register
+from kneebundle.inference.registration_inferer import RegistrationInferer
+from kneebundle.inference.registration_result import RegistrationResult, film_frame, registration_result
+from kneebundle.io.reading import read_radiograph
+from kneebundle.landmarks import KNEE_PA
+from kneebundle.networks.parts import PartsNet
+from kneebundle.networks.similarity import moved, similarity_matrix
+from kneebundle.radiograph import Radiograph, Side
+from kneebundle.transforms.points import normalized_to_world
+from kneebundle.transforms.roi import crop_roi
+
+__all__ = ["LOSSES", "NO_SPACING_MM", "RegistrationModel", "read_crop"]
+
+LOSSES = ("parts", "ncc")
+CROP_MM = 105.0
+"""Edge of the crop of a film that is registered: as much knee as the crops show that the parts were selected on."""
+NO_SPACING_MM = 1.0
+"""Taken for images that carry no size of a pixel: a registration is a matter of fractions of the image, mm do not enter."""
+LEAST_CORRELATION = 0.3
+"""A template that correlates less with the best patch was not found."""
+
+
+def read_crop(path: Path, side: Side | None = None, spacing_mm: float | None = None) -> Radiograph:
+    """Read an image that is to be registered, or to be a reference; it needs no size of a pixel.
+
+    Raises:
+        KneeBundleError: as :func:`kneebundle.io.reading.read_radiograph`.
+    """
+    return read_radiograph(path, spacing_mm=NO_SPACING_MM if spacing_mm is None else spacing_mm, side=side)
+
+
+class RegistrationModel:
+    """Pulls rough crops of a knee onto a reference.
+
+    A crop of unknown side is tried as a right and as a left knee; the lower energy decides.
+
+    Args:
+        root: the bundle's folder.
+        device: where it runs.
+        loss: ``"parts"`` or ``"ncc"``.
+        reference: a crop of a knee to register onto, instead of the parts that the bundle carries; ``"ncc"`` needs one. The places of
+            the parts stay those of the bundle.
+        settings: other values for keys of inference.json.
+        weights: another file than the bundle's own.
+
+    Raises:
+        KneeBundleError: if the bundle has no configuration or no weights, or the reference is missing.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        device: torch.device,
+        loss: str = "parts",
+        reference: Radiograph | None = None,
+        settings: Mapping[str, Any] | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        if loss not in LOSSES:
+            raise KneeBundleError(f"a registration's loss is one of {', '.join(LOSSES)}, got {loss!r}")
+        if loss == "ncc" and reference is None:
+            raise KneeBundleError("cross-correlation needs a template; give a crop of a knee with --reference")
+        config = root / "configs" / "inference.json"
+        if not config.is_file():
+            raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root)
+        parser = ConfigParser()
+        parser.read_config(str(config))
+        parser.read_meta(str(root / "configs" / "metadata.json"))
+        parser.update({"bundle_root": str(root), "device": device, **(settings or {})})
+        self.device = device
+        self.loss = loss
+        self.prepare = Compose(parser.get_parsed_content("region_transforms"))
+        self.inferer: RegistrationInferer = parser.get_parsed_content("registration")
+        self.network: PartsNet = self._load(parser.get_parsed_content("network_def"), weights or weight_files(root)[0])
+        self.template: torch.Tensor | None = None
+        if reference is not None:
+            self.template = self.prepared(reference.to_metatensor(), reference.side or "R").unsqueeze(0).to(device)
+            self.network.set_reference(self.template)
+            self.network.settle()
+
+    def _load(self, network: PartsNet, file: Path) -> PartsNet:
+        try:
+            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        except (RuntimeError, OSError) as error:
+            raise KneeBundleError(
+                f"the weights do not fit the bundle's network ({error}); use those made for it", file
+            ) from error
+        return network.to(self.device).eval()
+
+    def register_batch(self, radiographs: Sequence[Radiograph]) -> list[RegistrationResult]:
+        """Register crops, all of them at once."""
+        started = time.perf_counter()
+        if not radiographs:
+            return []
+        films = [radiograph.to_metatensor() for radiograph in radiographs]
+        tried = [(i, side) for i, r in enumerate(radiographs) for side in ([r.side] if r.side else ["R", "L"])]
+        images = [self.prepared(films[i], side) for i, side in tried]
+        found = self.find(torch.stack([image.as_subclass(torch.Tensor) for image in images]))
+        seconds = (time.perf_counter() - started) / len(radiographs)
+        results = []
+        for number, radiograph in enumerate(radiographs):
+            best = min((k for k, (i, _) in enumerate(tried) if i == number), key=lambda k: float(found["energy"][k]))
+            one = {**{name: values[best] for name, values in found.items()}, "seconds": torch.tensor(seconds)}
+            frame = film_frame(films[number], radiograph)
+            results.append(registration_result(images[best], frame, tried[best][1], radiograph.path, one))
+        return results
+
+    def joint_centers_mm(self, items: Sequence[dict[str, Any]]) -> list[np.ndarray | None]:
+        """Where the tibial centre of the reference comes to lie on films, (x, y) in mm of each; None where nothing was registered.
+
+        Args:
+            items: each with ``image`` (the film as MetaTensor (1, H, W)), ``center_mm`` (x, y), roughly the joint, and ``side``.
+
+        Raises:
+            KneeBundleError: if nobody knows where the reference's landmarks are.
+        """
+        joint = self.network.landmarks[KNEE_PA.center : KNEE_PA.center + 1].double().cpu()
+        if not bool(torch.isfinite(joint).all()):
+            raise KneeBundleError("nobody knows where the joint of this reference is; refine by the bundle's own parts")
+        if not items:
+            return []
+        crops = [crop_roi(item["image"], item["center_mm"], CROP_MM, CROP_MM / 224, "edge") for item in items]
+        images = [self.prepared(crop, item["side"]) for crop, item in zip(crops, items, strict=True)]
+        found = self.find(torch.stack([image.as_subclass(torch.Tensor) for image in images]))
+        centers: list[np.ndarray | None] = []
+        for image, theta, registered in zip(images, found["theta"], found["registered"], strict=True):
+            place = moved(similarity_matrix(theta.double().cpu()), joint)
+            centers.append(normalized_to_world((place + 1) / 2, image)[0].numpy() if bool(registered) else None)
+        return centers
+
+    def prepared(self, image: MetaTensor, side: str) -> MetaTensor:
+        """A film, (1, H, W), as the parts see it: square, left knees mirrored, in [-1, 1]."""
+        return self.prepare({"image": image, "side": side})["image"]
+
+    def find(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The transforms of prepared crops (B, 1, S, S); keys as :class:`RegistrationInferer` gives them.
+
+        Where nothing was registered theta is what was found nevertheless.
+        """
+        images = images.to(self.device)
+        if self.loss == "parts":
+            return self.inferer(images, self.network)
+        assert self.template is not None
+        started = time.perf_counter()
+        found = register(
+            NccObjective(self.template, images), len(images), reach=self.inferer.reach, stages=self.inferer.stages
+        )
+        return {
+            "theta": found.theta,
+            "matrix": found.matrix,
+            "energy": found.energy,
+            "agreement": found.agreement,
+            "registered": found.energy <= -LEAST_CORRELATION,
+            "seconds": torch.full_like(found.energy, (time.perf_counter() - started) / len(images)),
+        }

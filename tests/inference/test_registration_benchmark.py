@@ -1,0 +1,63 @@
+"""The measurement of a registration: perfect and absent answers, worked out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from kneebundle.inference.registration_benchmark import _batch_residuals, format_residuals
+from kneebundle.networks.similarity import fitted_similarity, theta_of
+from kneebundle.transforms.points import world_to_normalized
+from kneebundle.transforms.similarity import PerturbSimilarityd
+
+SPACING = 0.5
+REFERENCE = np.random.default_rng(0).uniform(-0.7, 0.7, (16, 2))
+
+
+def crop(path: str) -> dict[str, Any]:
+    """A crop of 100 px whose landmarks are the reference's."""
+    affine = torch.diag(torch.tensor([SPACING, SPACING, 1, 1], dtype=torch.float64))
+    pixels = (REFERENCE + 1) * 50 - 0.5
+    return {
+        "image": MetaTensor(torch.zeros(1, 100, 100), affine=affine),
+        "path": path,
+        "landmarks": torch.from_numpy(pixels * SPACING),
+    }
+
+
+class PerfectModel:
+    """Knows where the landmarks of the crops to come are."""
+
+    def __init__(self, items: list[dict[str, Any]]) -> None:
+        own = [world_to_normalized(item["landmarks"], item["image"]).double() * 2 - 1 for item in items]
+        self.theta = [theta_of(fitted_similarity(torch.from_numpy(REFERENCE), points)) for points in own]
+
+    def find(self, images: torch.Tensor) -> dict[str, torch.Tensor]:
+        count = len(images)
+        theta = torch.stack([self.theta.pop(0) for _ in range(count)])
+        return {"theta": theta, "registered": torch.ones(count, dtype=torch.bool), "seconds": torch.full((count,), 0.5)}
+
+
+def test_nothing_leaves_the_perturbation_and_perfection_nothing() -> None:
+    perturb = PerturbSimilarityd("image", scale=(1.1, 1.1), shift=0.0, rotation=0.0)
+    crops = [crop("a"), crop("b")]
+    perturbed: list[Any] = [perturb(item) for item in crops]
+    model: Any = PerfectModel([*crops, *perturbed])
+    residuals = list(_batch_residuals({"perfect": model}, {"perfect": REFERENCE}, crops, perturbed))
+    assert [r.method for r in residuals] == ["nothing", "nothing", "perfect", "perfect"]
+    # a window 1.1 times as wide: a landmark at radius r of it lies at r / 1.1
+    away = np.linalg.norm(REFERENCE - REFERENCE / 1.1, axis=1).mean() * 50 * SPACING * 1.1
+    for r in residuals[:2]:
+        assert r.residual_mm == pytest.approx(away, rel=1e-3) == r.repeat_mm
+        assert r.size == pytest.approx(1 / 1.1, rel=1e-3) == r.repeat_size
+        assert not r.registered
+    for r in residuals[2:]:
+        assert r.residual_mm == pytest.approx(0, abs=1e-3) == r.repeat_mm
+        assert r.size == pytest.approx(1, rel=1e-4) == r.repeat_size
+    table = format_residuals(residuals).splitlines()
+    assert [line.split()[0] for line in table[1:]] == ["nothing", "perfect"]
+    assert table[2].split()[1:] == ["2", "0.00", "0.00", "0.0", "0.0", "0.00", "0.0", "0", "0.50"]
