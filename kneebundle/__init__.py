@@ -14,17 +14,19 @@ from typing import TYPE_CHECKING, Any
 from kneebundle.errors import KneeBundleError
 
 if TYPE_CHECKING:
+    from kneebundle.inference.lateral_pipeline import LateralPipeline
     from kneebundle.inference.pipeline import KneePipeline
     from kneebundle.landmarks import Landmarks
     from kneebundle.radiograph import Radiograph
 
 __version__ = "0.1.0"
 
-__all__ = ["KneeBundleError", "KneePipeline", "Landmarks", "Radiograph", "__version__"]
+__all__ = ["KneeBundleError", "KneePipeline", "Landmarks", "LateralPipeline", "Radiograph", "__version__"]
 
 _LAZY = {
     "KneePipeline": "kneebundle.inference.pipeline",
     "Landmarks": "kneebundle.landmarks",
+    "LateralPipeline": "kneebundle.inference.lateral_pipeline",
     "Radiograph": "kneebundle.radiograph",
 }
 

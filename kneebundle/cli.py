@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,15 @@ from kneebundle.errors import KneeBundleError
 
 if TYPE_CHECKING:
     from kneebundle.inference.manifest import ImageRequest
+    from kneebundle.radiograph import Side
 
 __all__ = ["cli", "main"]
 
 _PATH = click.Path(path_type=Path)
-_VIEWS = ("auto", "pa-bilateral", "pa-single")
-_FORMATS = ("json", "csv", "png")
+_VIEWS = ("auto", "pa-bilateral", "pa-single", "lateral")
+_FORMATS = ("json", "csv", "png", "seg", "sr")
+_USUAL_FORMATS = ("json", "csv", "png")
+_LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
 _LANDMARKS = 16
 _POSITIVE = click.FloatRange(min=0, min_open=True)
 
@@ -64,10 +67,28 @@ def cli() -> None:
 @click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
 @click.option("--workers", type=click.IntRange(0), default=2, show_default=True, help="Threads that read and write.")
 @click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Films that go together.")
-@click.option("--formats", type=_Names(_FORMATS), default=",".join(_FORMATS), show_default=True, help="What to write.")
+@click.option(
+    "--formats",
+    type=_Names(_FORMATS),
+    default=",".join(_USUAL_FORMATS),
+    show_default=True,
+    help=f"What to write, of {','.join(_FORMATS)}. seg (lateral films only) and sr are of DICOM, for DICOM images.",
+)
 @click.option("--overwrite", is_flag=True, help="Do again what an earlier run did, instead of going on after it.")
 @click.option("--mirror", is_flag=True, help="Look for the joints in the mirrored film, too: slower, steadier.")
 @click.option("--bundles", type=_PATH, help="Folder with other bundles than those installed.")
+@click.option(
+    "--landmarks-bundle",
+    type=click.Choice(_LANDMARK_BUNDLES),
+    default=_LANDMARK_BUNDLES[0],
+    show_default=True,
+    help="Which one finds the 16 landmarks of PA films.",
+)
+@click.option(
+    "--refine",
+    type=click.Choice(("parts",)),
+    help="parts: register PA knees onto a reference between the stages, where the joint is found only roughly.",
+)
 def predict(
     paths: tuple[Path, ...],
     output: Path,
@@ -83,17 +104,23 @@ def predict(
     overwrite: bool,
     mirror: bool,
     bundles: Path | None,
+    landmarks_bundle: str,
+    refine: str | None,
 ) -> int:
-    """Find the knees and their landmarks in radiographs.
+    """Find the knees and their landmarks in radiographs; on lateral ones the bones and the Schoettle point.
 
     PATHS are DICOM, PNG, JPEG, NIfTI or MHA files, or folders of them, searched recursively. OUT gets <stem>.json and
-    <stem>.png for each image, landmarks.csv and measurements.csv for all of them, and errors.csv. Images of the same stem
-    are told apart by their folders.
+    <stem>.png for each image (and <stem>_<bone>.png for each bone of a lateral one), landmarks.csv and measurements.csv for
+    all of them, and errors.csv. Images of the same stem are told apart by their folders.
+
+    With --view auto a film is lateral where its DICOM header says so; PNG and JPEG need --view lateral or a manifest.
     """
     if bool(paths) == (manifest is not None):
         raise click.UsageError("give either files and folders, or --manifest FILE.csv")
     if side is not None and view == "pa-bilateral":
         raise click.UsageError("--side is for films of a single knee, and --view pa-bilateral means both")
+    if "seg" in formats and view.startswith("pa-"):
+        raise click.UsageError(f"--formats seg is for the bones of lateral films, and --view is {view}")
     from kneebundle.inference.run import predict_images
 
     known = {"side": side, "spacing_mm": spacing_mm, "view": None if view == "auto" else view}
@@ -101,7 +128,9 @@ def predict(
     summary = predict_images(
         requests,
         output,
-        lambda: _pipeline(bundles, device, int(stages), mirror),
+        lambda: _pipeline(
+            bundles, device, int(stages), mirror, {r.view for r in requests}, landmarks_bundle, refine is not None
+        ),
         formats=formats,
         batch_size=batch_size,
         workers=workers,
@@ -116,24 +145,94 @@ def predict(
 
 
 @cli.command()
+@click.argument("paths", nargs=-1, required=True, type=_PATH)
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the results; made if it is not there.")
+@click.option("--reference", type=_PATH, help="A crop of a knee to register onto, instead of the bundle's own parts.")
+@click.option("--reference-side", type=click.Choice(("R", "L")), help="Side of the reference; right, if nobody says.")
+@click.option(
+    "--loss",
+    type=click.Choice(("parts", "ncc")),
+    default="parts",
+    show_default=True,
+    help="ncc: normalised cross-correlation with the reference.",
+)
+@click.option("--side", type=click.Choice(("R", "L")), help="Side of the knees; if nobody says, both are tried.")
+@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Crops that go together.")
+@click.option("--overwrite", is_flag=True, help="Do again what an earlier run did, instead of going on after it.")
+@click.option("--bundles", type=_PATH, help="Folder with other bundles than those installed.")
+def register(
+    paths: tuple[Path, ...],
+    output: Path,
+    reference: Path | None,
+    reference_side: Side | None,
+    loss: str,
+    side: str | None,
+    device: str,
+    batch_size: int,
+    overwrite: bool,
+    bundles: Path | None,
+) -> int:
+    """Pull rough crops of a knee onto a reference knee.
+
+    PATHS are images of one knee from the front, or folders of them. OUT gets <stem>.json with the similarity transform, <stem>.png,
+    the registered crop, and <stem>_before_after.png for each, and errors.csv. A crop that does not look like the reference
+    anywhere is said not to be registered and passes unchanged.
+    """
+    if loss == "ncc" and reference is None:
+        raise click.UsageError("--loss ncc needs a template; give a crop of a knee with --reference")
+    from kneebundle.inference.register_run import register_images
+
+    summary = register_images(
+        _requests(paths, None, output, {"side": side}),
+        output,
+        lambda: _registration(bundles, device, loss, reference, reference_side),
+        batch_size=batch_size,
+        overwrite=overwrite,
+        progress=True,
+    )
+    click.echo(
+        f"{summary.registered} registered, {summary.unregistered} not registered, {summary.skipped} done before, "
+        f"{len(summary.refused)} refused; results in {output}"
+    )
+    return _refusals(summary.refused, output)
+
+
+@cli.command()
 @click.option("--predictions", type=_PATH, required=True, help="The folder that kneebundle predict wrote.")
 @click.option(
-    "--truth", type=_PATH, required=True, help="CSV: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known."
+    "--truth",
+    "truths",
+    type=_PATH,
+    required=True,
+    multiple=True,
+    help="CSV: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known. Lateral films: image, spacing_mm, p_blum_x, p_blum_y, "
+    "p_tmc_.., p_prox_.., p_dist_..; rater and suitable if known, a file a rater if there are several.",
 )
 @click.option("--landmarks", default="0,8,9,15", show_default=True, help="Ids to count, joined by commas, or all.")
-@click.option("-o", "--output", type=_PATH, help="Folder for evaluation.*; default: beside the predictions.")
-def evaluate(predictions: Path, truth: Path, landmarks: str, output: Path | None) -> None:
-    """Compare predicted landmarks with labelled ones.
+@click.option("-o", "--output", type=_PATH, help="Folder for the results; default: beside the predictions.")
+def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output: Path | None) -> None:
+    """Compare predictions with labels: landmarks of PA knees, or the planning on lateral films.
 
-    A labelled knee without a prediction counts as a failure in the percentages, and is left out of mean and median.
+    Which of the two it is, the columns of the truth say. A labelled knee without a prediction counts as a failure in the
+    percentages, and is left out of mean and median. Masks of lateral films are looked for in masks/<stem>_<bone>.png beside
+    the truth.
     """
+    from kneebundle.inference.planning_truth import is_planning_truth
+
+    folder = output or (predictions if predictions.is_dir() else predictions.parent)
+    if is_planning_truth(truths[0]):
+        _evaluate_plannings(predictions, truths, folder)
+        return
+    if len(truths) > 1:
+        raise click.UsageError("several --truth files are for the raters of lateral films; PA knees have one")
+    truth = truths[0]
     ids = _ids(landmarks)
     from kneebundle.inference.evaluation import compare, summarize
     from kneebundle.reports.evaluation_report import format_summary, write_evaluation
 
     comparison = compare(predictions, truth)
     summary = summarize(comparison, ids)
-    folder = output or (predictions if predictions.is_dir() else predictions.parent)
     write_evaluation(comparison, summary, ids, folder)
     click.echo(format_summary(summary))
     knees = zip(comparison.images, comparison.sides, comparison.missing, strict=True)
@@ -145,21 +244,63 @@ def evaluate(predictions: Path, truth: Path, landmarks: str, output: Path | None
         click.echo(f"{comparison.unused} predicted knees have no label and were left out", err=True)
 
 
+def _evaluate_plannings(predictions: Path, truths: Sequence[Path], folder: Path) -> None:
+    from kneebundle.inference.planning_evaluation import compare_plannings, summarize_plannings
+    from kneebundle.reports.planning_report import format_planning_summary, write_planning_evaluation
+
+    comparison = compare_plannings(predictions, truths)
+    summary = summarize_plannings(comparison)
+    write_planning_evaluation(comparison, summary, folder)
+    click.echo(format_planning_summary(summary))
+    without = [f"{image}: {why}" for image, why in zip(comparison.images, comparison.missing, strict=True) if why]
+    for line in without[:5]:
+        click.echo(f"no Schoettle point on {line}", err=True)
+    if len(without) > 5:
+        click.echo(f"nor on {len(without) - 5} more; see {folder / 'planning_evaluation.csv'}", err=True)
+    if comparison.unused:
+        click.echo(f"{comparison.unused} predicted films have no label and were left out", err=True)
+
+
 @cli.command()
-@click.option("-o", "--output", type=_PATH, required=True, help="Folder for images/ and landmarks.csv.")
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the images and their labels.")
 @click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="How many knees.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--view", type=click.Choice(("pa-single", "lateral")), default="pa-single", show_default=True)
 @click.option(
-    "--size", "size_mm", type=_POSITIVE, default=140.0, show_default=True, metavar="MM", help="Edge of an image."
+    "--size",
+    "size_mm",
+    type=_POSITIVE,
+    metavar="MM",
+    help="Edge of a PA image (default 140), height of a lateral one (default: drawn, 165 to 250).",
 )
-@click.option(
-    "--spacing", "spacing_mm", type=_POSITIVE, default=0.3, show_default=True, metavar="MM", help="Pixel size."
-)
-def synthesize(output: Path, count: int, seed: int, size_mm: float, spacing_mm: float) -> None:
-    """Draw made-up knee radiographs with exact labels."""
-    from kneebundle.datasets.phantoms.samples import synthesize as draw
+@click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of PA images (default 0.3).")
+@click.option("--pixels", type=click.IntRange(128), help="Height of lateral images in pixels (default 256).")
+def synthesize(
+    output: Path,
+    count: int,
+    seed: int,
+    view: str,
+    size_mm: float | None,
+    spacing_mm: float | None,
+    pixels: int | None,
+) -> None:
+    """Draw made-up knee radiographs with exact labels.
 
-    draw(output, count, seed, size_mm, spacing_mm)
+    PA knees get landmarks.csv; lateral ones points.csv and the masks of four bones.
+    """
+    if view == "lateral" and spacing_mm is not None:
+        raise click.UsageError("--spacing is for PA knees; give --pixels, and --size if need be, with --view lateral")
+    if view == "pa-single" and pixels is not None:
+        raise click.UsageError("--pixels is for lateral knees; give --spacing, or --view lateral")
+    if view == "lateral":
+        from kneebundle.datasets.phantoms.lateral import synthesize_lateral
+
+        rows = pixels or 256
+        synthesize_lateral(output, count, seed, rows, None if size_mm is None else size_mm / rows)
+    else:
+        from kneebundle.datasets.phantoms.samples import synthesize as draw
+
+        draw(output, count, seed, size_mm or 140.0, spacing_mm or 0.3)
     click.echo(f"{count} knees drawn into {output}")
 
 
@@ -239,10 +380,29 @@ def _requests(paths: Sequence[Path], manifest: Path | None, output: Path, known:
     return find_requests(paths, output, **known) if manifest is None else read_manifest(manifest, output, **known)
 
 
-def _pipeline(bundles: Path | None, device: str, stages: int, mirror: bool) -> Any:
-    from kneebundle.inference.pipeline import KneePipeline
+def _pipeline(
+    bundles: Path | None,
+    device: str,
+    stages: int,
+    mirror: bool,
+    views: Collection[str | None],
+    landmarks_bundle: str,
+    refine: bool,
+) -> Any:
+    from kneebundle.inference.routing import pipelines_from_bundles
 
-    return KneePipeline.from_bundles(bundles, device=device, stages=stages, mirror=mirror)
+    return pipelines_from_bundles(bundles, device, stages, mirror, views, landmarks_bundle, refine)
+
+
+def _registration(bundles: Path | None, device: str, loss: str, reference: Path | None, side: Side | None) -> Any:
+    from kneebundle.inference.devices import chosen_device
+    from kneebundle.inference.registration_model import RegistrationModel, read_crop
+    from kneebundle.zoo.installed import bundle_root
+
+    name = "knee_parts_registration"
+    root = bundle_root(name) if bundles is None else bundles / name
+    template = None if reference is None else read_crop(reference, side)
+    return RegistrationModel(root, chosen_device(device), loss, template)
 
 
 def _refusals(refused: Sequence[tuple[str, str]], output: Path) -> int:

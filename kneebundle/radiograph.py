@@ -12,10 +12,13 @@ from monai.data import MetaTensor
 from kneebundle.errors import KneeBundleError
 from kneebundle.turn import Turn
 
-__all__ = ["Radiograph", "Side", "View"]
+__all__ = ["UNCALIBRATED", "Radiograph", "Side", "View"]
 
 Side = Literal["R", "L"]
 View = Literal["pa-bilateral", "pa-single", "lateral"]
+
+UNCALIBRATED = "none"
+"""Spacing source of a film whose pixels count as squares of 1 mm until a measuring sphere says how large they are."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Radiograph:
         spacing_mm: size of a pixel in mm, (row, column): the distance between rows, then between columns.
         path: where it was read from.
         spacing_source: which statement the spacing rests on: ``"PixelSpacing"``, ``"ImagerPixelSpacing"``,
-            ``"argument"``, ``"header"``, ``"manifest"``.
+            ``"argument"``, ``"header"``, ``"manifest"``, ``"sphere"`` (measuring sphere); :data:`UNCALIBRATED` where there is none.
         side: ``"R"`` or ``"L"`` if the file shows one known knee, else None.
         view: the view if it is known, else None.
         sop_instance_uid: identity of the DICOM object, if it is one.
@@ -70,6 +73,11 @@ class Radiograph:
     @property
     def columns(self) -> int:
         return int(self.pixels.shape[1])
+
+    @property
+    def is_calibrated(self) -> bool:
+        """Whether the size of a pixel is known."""
+        return self.spacing_source != UNCALIBRATED
 
     def to_metatensor(self) -> MetaTensor:
         """The image as (1, rows, columns) whose affine takes (row, column) to mm from the centre of pixel (0, 0)."""

@@ -30,6 +30,11 @@ class Turn:
         turned = image.T if self.transpose else image
         return turned[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
 
+    def undo(self, image: np.ndarray) -> np.ndarray:
+        """(rows, columns) as displayed to (rows, columns) as stored."""
+        turned = image[:: -1 if self.flip_rows else 1, :: -1 if self.flip_columns else 1]
+        return turned.T if self.transpose else turned
+
     def pair(self, row_and_column: tuple) -> tuple:
         """A (row, column) pair, such as size or spacing, of the stored image for the displayed one, and back."""
         return row_and_column[::-1] if self.transpose else row_and_column
@@ -45,3 +50,11 @@ class Turn:
         x = columns - 1 - x if self.flip_columns else x
         y = rows - 1 - y if self.flip_rows else y
         return np.stack([y, x] if self.transpose else [x, y], axis=1)
+
+    def points_to_displayed(self, points: np.ndarray, rows: int, columns: int) -> np.ndarray:
+        """The way back of `points_to_stored`; ``rows`` and ``columns`` are of the displayed image, too."""
+        x, y = np.asarray(points, dtype=np.float64).T
+        x, y = (y, x) if self.transpose else (x, y)
+        x = columns - 1 - x if self.flip_columns else x
+        y = rows - 1 - y if self.flip_rows else y
+        return np.stack([x, y], axis=1)

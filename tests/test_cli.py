@@ -67,8 +67,9 @@ def test_a_refused_file_makes_exit_code_1(tmp_path: Path, call) -> None:  # type
         (["predict", "IN"], "Missing option '-o'"),
         (["predict", "IN", "-o", "OUT"], "no image was found"),
         (["predict", "IN/none.dcm", "-o", "OUT"], "no such file or folder"),
-        (["predict", "IN", "-o", "OUT", "--formats", "json,pdf"], "'pdf' is not one of json, csv, png"),
-        (["predict", "IN", "-o", "OUT", "--view", "lateral"], "'lateral' is not one of"),
+        (["predict", "IN", "-o", "OUT", "--formats", "json,pdf"], "'pdf' is not one of json, csv, png, seg, sr"),
+        (["predict", "IN", "-o", "OUT", "--view", "oblique"], "'oblique' is not one of"),
+        (["predict", "IN", "-o", "OUT", "--view", "pa-single", "--formats", "seg"], "for the bones of lateral films"),
         (["predict", "IN", "-o", "OUT", "--side", "left"], "'left' is not one of"),
         (["predict", "IN", "-o", "OUT", "--spacing", "0"], "0.0 is not in the range x>0"),
         (["predict", "IN", "-o", "OUT", "--side", "R", "--view", "pa-bilateral"], "films of a single knee"),
@@ -89,3 +90,21 @@ def test_a_wrong_call_is_one_line_and_exit_code_2(tmp_path: Path, call, argument
     )
     assert (code, out, len(err)) == (2, "", 1)
     assert says in err[0]
+
+
+def test_synthesize_lateral_films(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    code, out, err = call(
+        "synthesize", "--view", "lateral", "-o", tmp_path, "--count", 1, "--pixels", 128, "--size", 200
+    )
+    assert (code, err) == (0, []) and "1 knees" in out
+    assert (tmp_path / "images/lateral0_00000.png").is_file()
+    assert len(list((tmp_path / "masks").iterdir())) == 4
+    row = (tmp_path / "points.csv").read_text().splitlines()[1]
+    assert row.startswith("lateral0_00000.png,lateral0_00000,1.56250,")
+
+
+@pytest.mark.parametrize("arguments", [("--view", "lateral", "--spacing", 0.3), ("--pixels", 256)])
+def test_synthesize_options_of_the_other_view(tmp_path: Path, call, arguments: tuple) -> None:  # type: ignore[no-untyped-def]
+    code, _, err = call("synthesize", "-o", tmp_path / "out", *arguments)
+    assert code == 2 and len(err) == 1
+    assert not (tmp_path / "out").exists()

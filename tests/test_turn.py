@@ -17,3 +17,11 @@ def test_points_lead_back_to_the_stored_pixel(flags: tuple[bool, bool, bool]) ->
         column, row = turn.points_to_stored(np.array([[x, y]]), *displayed.shape)[0].astype(int)
         assert stored[row, column] == displayed[y, x]
     assert turn.pair(stored.shape) == displayed.shape
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True), (True, True)])
+def test_undo_takes_the_displayed_image_back(transpose: bool, flips: tuple[bool, bool]) -> None:
+    stored = np.arange(12).reshape(3, 4)
+    turn = Turn(transpose, *flips)
+    np.testing.assert_array_equal(turn.undo(turn.apply(stored)), stored)

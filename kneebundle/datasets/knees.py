@@ -40,6 +40,11 @@ def read_landmark_table(path: Path) -> list[dict[str, Any]]:
     rows = read_table(path, ["image", "side", "spacing_mm", *_POINT_COLUMNS])
     if not rows:
         raise KneeBundleError("the table has no rows; a row a knee is needed", path)
+    if f"x{len(KNEE_PA)}" in rows[0]:
+        raise KneeBundleError(
+            f"the table has more than {len(KNEE_PA)} landmarks a knee; give those of a PA knee, x0 to x{len(KNEE_PA) - 1}",
+            path,
+        )
     return [_record(row, line, path) for line, row in enumerate(rows, start=2)]
 
 

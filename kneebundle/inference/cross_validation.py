@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from kneebundle.datasets.knees import knee_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.inference.manifest import ImageRequest
-from kneebundle.inference.pipeline import KneePipeline
+from kneebundle.inference.pipeline import LANDMARK_BUNDLE, KneePipeline
 from kneebundle.inference.run import predict_images
 
 __all__ = ["predict_held_out"]
 
 
 def predict_held_out(
-    dataset_dir: Path, weights: str, output: Path, *, folds: int = 5, stages: int = 2, bundles: Path | None = None
+    dataset_dir: Path,
+    weights: str,
+    output: Path,
+    *,
+    folds: int = 5,
+    stages: int = 2,
+    bundles: Path | None = None,
+    bundle: str = LANDMARK_BUNDLE,
+    settings: Mapping[str, Any] | None = None,
 ) -> int:
     """Predict each fold of a data set with the weights trained on the others, as ``kneebundle predict`` would.
 
@@ -28,6 +38,8 @@ def predict_held_out(
         folds: number of folds, numbered as in training.
         stages: passes of the landmark network.
         bundles: folder with bundles; None: those installed.
+        bundle: name of the one that the weights are of.
+        settings: other values for keys of its inference.json, such as ``{"architecture": "unet"}``.
 
     Returns:
         The number of folds that were predicted; folds without weights are left out.
@@ -47,7 +59,9 @@ def predict_held_out(
         predict_images(
             requests,
             output,
-            lambda file=file: KneePipeline.from_bundles(bundles, "auto", stages, [file]),  # type: ignore[misc]
+            lambda file=file: KneePipeline.from_bundles(  # type: ignore[misc]
+                bundles, "auto", stages, [file], landmark_bundle=bundle, settings=settings
+            ),
             formats=("json", "csv"),
             progress=True,
         )

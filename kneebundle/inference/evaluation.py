@@ -13,7 +13,7 @@ What is counted:
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.tables import number_in, read_table
-from kneebundle.landmarks import KNEE_PA
+from kneebundle.landmarks import KNEE_LATERAL, KNEE_PA
 from kneebundle.metrics.functional import fit_scale_shift, outlier_rate, pck, radial_errors
 
 __all__ = ["OUTLIER_MM", "RADII_MM", "Comparison", "compare", "summarize"]
@@ -30,6 +30,7 @@ __all__ = ["OUTLIER_MM", "RADII_MM", "Comparison", "compare", "summarize"]
 RADII_MM = (1.0, 1.5, 2.0, 2.5)
 OUTLIER_MM = 10.0
 _IDS = range(len(KNEE_PA))
+_OF_LATERAL_FILMS = {*KNEE_LATERAL.names, "schoettle_point"}
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,19 @@ class Comparison:
     def missing(self) -> np.ndarray:
         """(K,) bool: knees without a prediction."""
         return ~np.isfinite(self.errors).all(axis=1)
+
+    def among(self, images: Collection[str]) -> Comparison:
+        """The same of these images only."""
+        kept = [k for k, image in enumerate(self.images) if image in images]
+        return Comparison(
+            images=tuple(self.images[k] for k in kept),
+            sides=tuple(self.sides[k] for k in kept),
+            grades=tuple(self.grades[k] for k in kept),
+            errors=self.errors[kept],
+            fitted=self.fitted[kept],
+            confidence=self.confidence[kept],
+            unused=self.unused,
+        )
 
 
 def compare(predictions: Path, truth: Path) -> Comparison:
@@ -173,6 +187,8 @@ def _read_predictions(path: Path) -> dict[tuple[Path, str], np.ndarray]:
         )
     knees: dict[tuple[Path, str], np.ndarray] = {}
     for line, row in enumerate(read_table(path, ["path", "side", "landmark", "x_px", "y_px"]), start=2):
+        if row.get("name") in _OF_LATERAL_FILMS:
+            continue
         landmark = number_in(row, "landmark", line, path)
         if landmark not in _IDS:
             raise KneeBundleError(f"line {line}: landmark is {row['landmark']}; 0 to {len(_IDS) - 1} are known", path)

@@ -16,7 +16,7 @@ from kneebundle.radiograph import Side, View
 __all__ = ["SIDES", "VIEWS", "ImageRequest", "find_requests", "read_manifest"]
 
 SIDES = ("R", "L")
-VIEWS = ("auto", "pa-bilateral", "pa-single")
+VIEWS = ("auto", "pa-bilateral", "pa-single", "lateral")
 
 
 @dataclass(frozen=True)

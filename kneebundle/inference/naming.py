@@ -10,6 +10,8 @@ from pathlib import Path
 __all__ = ["output_names"]
 
 _RESERVED = ("evaluation",)
+_ENDINGS = ("", "_femur", "_patella", "_tibia", "_fibula", "_seg", "_sr")
+"""What may follow a name in the names of the files that answer one image."""
 
 
 def output_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str]:
@@ -18,7 +20,8 @@ def output_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str
     An image whose stem no other image has gets its stem. Images that share a stem are told apart by the folders below
     the deepest folder that holds them all, joined by ``_`` (``baseline/001`` and ``year_4/001`` become ``baseline_001``
     and ``year_4_001``), and by their suffix where the folders are the same too (``knee.dcm`` and ``knee.png`` stay
-    ``knee.dcm`` and ``knee.png``). What clashes even then gets a number. Capitals do not tell files apart.
+    ``knee.dcm`` and ``knee.png``). What clashes even then gets a number, as does an image that is named like the mask of
+    another (``knee_femur.png`` beside ``knee.png``). Capitals do not tell files apart.
 
     The names depend on nothing but the paths, their order and those that are taken already.
     """
@@ -28,7 +31,7 @@ def output_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[str
     wanted: dict[int, str] = {}
     for group in sorted(groups.values(), key=len):  # images with a stem of their own choose first
         wanted.update(zip(group, _told_apart([paths[i] for i in group]), strict=True))
-    used = {name.casefold() for name in (*_RESERVED, *taken)}
+    used = {claimed for name in (*_RESERVED, *taken) for claimed in _claims(name)}
     names = {index: _free(name, used) for index, name in wanted.items()}
     return [names[index] for index in range(len(paths))]
 
@@ -56,9 +59,13 @@ def _distinct(names: Sequence[str]) -> bool:
 
 
 def _free(name: str, taken: set[str]) -> str:
-    free = next(candidate for candidate in _candidates(name) if candidate.casefold() not in taken)
-    taken.add(free.casefold())
+    free = next(candidate for candidate in _candidates(name) if taken.isdisjoint(_claims(candidate)))
+    taken |= _claims(free)
     return free
+
+
+def _claims(name: str) -> set[str]:
+    return {f"{name}{ending}".casefold() for ending in _ENDINGS}
 
 
 def _candidates(name: str) -> Iterator[str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,7 +13,9 @@ from monai.data import MetaTensor
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.inference.bundle_model import BundleModel
+from kneebundle.inference.devices import chosen_device
 from kneebundle.inference.quality import border_flags, confidence_flag, metal_flag
+from kneebundle.inference.registration_model import RegistrationModel
 from kneebundle.inference.results import KneeResult, RadiographResult
 from kneebundle.inference.views import find_view
 from kneebundle.io.reading import read_radiograph
@@ -26,6 +29,7 @@ __all__ = ["KneePipeline"]
 
 LANDMARK_BUNDLE = "knee_landmark_localization"
 ROI_BUNDLE = "knee_roi_localization"
+REGISTRATION_BUNDLE = "knee_parts_registration"
 LARGEST_CROP_MM = 160.0
 """A single knee in a field up to this size is taken to lie in its middle; in a larger one it is looked for."""
 SURE_OF_JOINT = 0.4
@@ -63,13 +67,20 @@ class KneePipeline:
             4.5); 1: be content with the first pass.
         mirror: look for the joints in the mirrored film, too, and take the mean (test-time augmentation). The landmark network
             has only seen knees of one handedness, so it is not asked about mirrored ones.
+        refine: the registration that moves each joint centre to where the reference's comes to lie, before the first region
+            is cut; where it does not register, the centre stays.
 
     Raises:
         KneeBundleError: if ``stages`` is neither 1 nor 2.
     """
 
     def __init__(
-        self, landmarks: BundleModel, roi: BundleModel | None = None, stages: int = 2, mirror: bool = False
+        self,
+        landmarks: BundleModel,
+        roi: BundleModel | None = None,
+        stages: int = 2,
+        mirror: bool = False,
+        refine: RegistrationModel | None = None,
     ) -> None:
         if stages not in (1, 2):
             raise KneeBundleError(f"stages is 1 or 2, got {stages}")
@@ -77,6 +88,7 @@ class KneePipeline:
         self.roi = roi
         self.stages = stages
         self.mirror = mirror
+        self.refine = refine
 
     @classmethod
     def from_bundles(
@@ -86,6 +98,9 @@ class KneePipeline:
         stages: int = 2,
         weights: Sequence[Path] | None = None,
         mirror: bool = False,
+        landmark_bundle: str = LANDMARK_BUNDLE,
+        settings: Mapping[str, Any] | None = None,
+        refine: bool = False,
     ) -> KneePipeline:
         """Load the bundles that came with the package, or those of another folder.
 
@@ -94,21 +109,22 @@ class KneePipeline:
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
             stages, mirror: see the class.
             weights: other weights for the landmark bundle, several for an ensemble.
+            landmark_bundle: name of the bundle that finds the 16 landmarks.
+            settings: other values for keys of its inference.json.
+            refine: with the bundle ``knee_parts_registration`` between the stages.
 
         Raises:
             KneeBundleError: if a bundle, its weights or the device is not there.
         """
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise KneeBundleError("there is no CUDA device; use --device cpu")
+        place = chosen_device(device)
 
         def root(name: str) -> Path:
             return bundle_root(name) if bundles is None else Path(bundles) / name
 
-        landmarks = BundleModel(root(LANDMARK_BUNDLE), torch.device(device), weights)
-        roi = BundleModel(root(ROI_BUNDLE), torch.device(device)) if _is_complete(root(ROI_BUNDLE)) else None
-        return cls(landmarks, roi, stages, mirror)
+        landmarks = BundleModel(root(landmark_bundle), place, weights, settings)
+        roi = BundleModel(root(ROI_BUNDLE), place) if _is_complete(root(ROI_BUNDLE)) else None
+        registration = RegistrationModel(root(REGISTRATION_BUNDLE), place) if refine else None
+        return cls(landmarks, roi, stages, mirror, registration)
 
     def predict(
         self,
@@ -153,6 +169,7 @@ class KneePipeline:
                 results.append(error)
         self._find_joints([k for k in knees if self._needs_search(k)], radiographs)
         self._choose_sides(knees, radiographs)
+        self._refine([k for k in knees if not k.lost])
         self._find_landmarks([k for k in knees if not k.lost])
         for knee in knees:
             result = results[knee.film]
@@ -165,7 +182,9 @@ class KneePipeline:
         """The knees that a film should show, at the middle of where each should be."""
         image = radiograph.to_metatensor()
         if radiograph.view == "lateral":
-            raise KneeBundleError("a lateral film; landmarks are found on PA films only", radiograph.path)
+            raise KneeBundleError(
+                "a lateral film; this pipeline finds landmarks on PA films, give it to LateralPipeline", radiograph.path
+            )
         if radiograph.view == "pa-single":
             if self.roi is None and _field_mm(radiograph) > LARGEST_CROP_MM:
                 raise KneeBundleError(_NO_ROI_BUNDLE, radiograph.path)
@@ -227,6 +246,14 @@ class KneePipeline:
             knee.flags.append(
                 "the side was not given: it is the one of which the network was surer; give --side to be safe"
             )
+
+    def _refine(self, knees: Sequence[_Knee]) -> None:
+        """Between the stages: move each knee's centre to where its registration onto the reference puts the joint."""
+        if self.refine is None:
+            return
+        for knee, center in zip(knees, self.refine.joint_centers_mm([_item(k) for k in knees]), strict=True):
+            if center is not None:
+                knee.center_mm = center
 
     def _find_landmarks(self, knees: Sequence[_Knee]) -> None:
         """Stage 2, once or twice; where the second region lies, one network of an ensemble can tell."""

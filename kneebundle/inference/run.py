@@ -20,23 +20,25 @@ from typing import Any, Protocol
 from kneebundle.errors import KneeBundleError
 from kneebundle.inference.manifest import ImageRequest
 from kneebundle.inference.naming import output_names
-from kneebundle.inference.results import RadiographResult
+from kneebundle.inference.results import Answer
+from kneebundle.inference.views import find_view
 from kneebundle.io.reading import read_radiograph
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.csv_report import write_errors, write_landmarks, write_measurements
-from kneebundle.reports.json_report import read_document, to_document, write_document
-from kneebundle.reports.overlay import write_overlay
+from kneebundle.reports.files import expected_files, possible_files, why_not_writable, write_files
+from kneebundle.reports.json_report import read_document
 
 __all__ = ["FORMATS", "Pipeline", "RunSummary", "predict_images"]
 
 FORMATS = ("json", "csv", "png")
+"""What is written unless other formats are asked for."""
 _HIDDEN_RECORDS = ".records"
 
 
 class Pipeline(Protocol):
-    """What a run asks of :class:`kneebundle.inference.pipeline.KneePipeline`."""
+    """What a run asks of :class:`kneebundle.inference.routing.PipelinesByView`."""
 
-    def predict_batch(self, radiographs: Sequence[Radiograph]) -> Sequence[RadiographResult | KneeBundleError]:
+    def predict_batch(self, radiographs: Sequence[Radiograph]) -> Sequence[Answer | KneeBundleError]:
         """An answer or a refusal for each radiograph, in their order."""
         ...
 
@@ -48,7 +50,7 @@ class RunSummary:
     Attributes:
         done: images answered by it.
         skipped: images that an earlier run had answered.
-        flagged: images answered by it with a flag on the film or on a knee.
+        flagged: images answered by it with a flag on the film or on a knee, or without a plan.
         refused: path and reason of those that were not answered, in the order of the input.
     """
 
@@ -84,7 +86,8 @@ def predict_images(
             that an earlier run put into the folder stay.
         output: the folder; made if it is not there.
         pipeline: makes the pipeline; called only if there is something to do.
-        formats: of ``"json"``, ``"csv"`` and ``"png"``. Without ``"json"`` the records lie in the hidden folder ``.records``.
+        formats: of :data:`kneebundle.reports.files.FORMATS`. Without ``"json"`` the records lie in the hidden folder
+            ``.records``. An image that a DICOM format cannot refer to is refused before it is answered.
         batch_size: images that go to the pipeline together.
         workers: threads that read the next images and write the last ones meanwhile; at least one.
         overwrite: do again what an earlier run did.
@@ -106,7 +109,7 @@ def predict_images(
             if isinstance(outcome, Exception):
                 refused[job.index] = _reason(outcome)
             else:
-                flagged += bool(outcome.flags or any(knee.flags for knee in outcome.knees))
+                flagged += outcome.flagged
             bar.update()
     errors = tuple((str(jobs[i].request.path), refused[i]) for i in sorted(refused))
     folder.write_tables(jobs, errors)
@@ -115,15 +118,15 @@ def predict_images(
 
 def _outcomes(
     todo: Sequence[_Job], folder: _Folder, pipeline: Callable[[], Pipeline], batch_size: int, workers: int
-) -> Iterator[tuple[_Job, RadiographResult | Exception]]:
+) -> Iterator[tuple[_Job, Answer | Exception]]:
     """Read, predict and write batch by batch; the threads read the next batches and write the last one meanwhile."""
     if not todo:
         return
     network = pipeline()
     pool = ThreadPoolExecutor(workers)
     try:
-        writing: list[tuple[_Job, Future[RadiographResult | Exception]]] = []
-        for batch in _read_ahead(todo, pool, batch_size, ahead=-(-workers // batch_size)):
+        writing: list[tuple[_Job, Future[Answer | Exception]]] = []
+        for batch in _read_ahead(todo, folder.formats, pool, batch_size, ahead=-(-workers // batch_size)):
             answers = _predict_readable(network, [image for _, image in batch])
             yield from ((job, future.result()) for job, future in writing)
             jobs = [job for job, _ in batch]
@@ -134,36 +137,39 @@ def _outcomes(
 
 
 def _read_ahead(
-    todo: Sequence[_Job], pool: ThreadPoolExecutor, batch_size: int, ahead: int
+    todo: Sequence[_Job], formats: Collection[str], pool: ThreadPoolExecutor, batch_size: int, ahead: int
 ) -> Iterator[list[tuple[_Job, Radiograph | Exception]]]:
     """Batches in order, with so many further ones being read."""
     reading: deque[list[tuple[_Job, Future[Radiograph | Exception]]]] = deque()
     for start in range(0, len(todo), batch_size):
-        reading.append([(job, pool.submit(_read, job)) for job in todo[start : start + batch_size]])
+        reading.append([(job, pool.submit(_read, job, formats)) for job in todo[start : start + batch_size]])
         if len(reading) > ahead:
             yield [(job, future.result()) for job, future in reading.popleft()]
     for batch in reading:
         yield [(job, future.result()) for job, future in batch]
 
 
-def _read(job: _Job) -> Radiograph | Exception:
+def _read(job: _Job, formats: Collection[str]) -> Radiograph | Exception:
     request = job.request
     try:
-        image = read_radiograph(job.file, spacing_mm=request.spacing_mm, side=request.side, view=request.view)
+        image = read_radiograph(
+            job.file, spacing_mm=request.spacing_mm, side=request.side, view=request.view, uncalibrated=True
+        )
+        problem = why_not_writable(find_view(image), image.sop_instance_uid, formats)
+        if problem is not None:
+            raise KneeBundleError(problem, job.file)
     except Exception as error:  # whatever is wrong with a file, the others are still to be answered
         return error
     source = request.spacing_source if image.spacing_source == "argument" else image.spacing_source
     return dataclasses.replace(image, path=str(request.path), spacing_source=source)
 
 
-def _predict_readable(
-    network: Pipeline, images: Sequence[Radiograph | Exception]
-) -> list[RadiographResult | Exception]:
+def _predict_readable(network: Pipeline, images: Sequence[Radiograph | Exception]) -> list[Answer | Exception]:
     answers = iter(_predict(network, [image for image in images if isinstance(image, Radiograph)]))
     return [next(answers) if isinstance(image, Radiograph) else image for image in images]
 
 
-def _predict(network: Pipeline, images: list[Radiograph]) -> list[RadiographResult | Exception]:
+def _predict(network: Pipeline, images: list[Radiograph]) -> list[Answer | Exception]:
     """The batch's answers; where the batch as a whole fails, those of its images one by one."""
     if not images:
         return []
@@ -211,9 +217,12 @@ class _Folder:
         """Whether an earlier run has answered this image in all the formats that are wanted."""
         if os.path.abspath(job.request.path) not in self.names:
             return False
-        return all(path.exists() for path in self._files(job))
+        if "json" in self.formats and not (self.output / f"{job.name}.json").exists():
+            return False
+        files = expected_files(self._document(job.name) or {}, job.name, self.formats)
+        return all((self.output / file).exists() for file in files)
 
-    def write(self, job: _Job, answer: RadiographResult | Exception) -> RadiographResult | Exception:
+    def write(self, job: _Job, answer: Answer | Exception) -> Answer | Exception:
         """Write a result's files, the record last; gives back the result, or why it could not be written.
 
         What an earlier run answered to an image that is refused now is taken away.
@@ -222,11 +231,10 @@ class _Folder:
             if isinstance(answer, Exception):
                 for place in self.places:
                     (place / f"{job.name}.json").unlink(missing_ok=True)
-                (self.output / f"{job.name}.png").unlink(missing_ok=True)
+                for file in possible_files(job.name):
+                    (self.output / file).unlink(missing_ok=True)
                 return answer
-            if "png" in self.formats:
-                write_overlay(answer, self.output / f"{job.name}.png")
-            write_document(to_document(answer), self.records / f"{job.name}.json")
+            write_files(answer, job.file, self.records / f"{job.name}.json", self.output, job.name, self.formats)
         except Exception as error:
             return error
         return answer
@@ -236,9 +244,6 @@ class _Folder:
             write_landmarks(self._documents(jobs), self.output / "landmarks.csv")
             write_measurements(self._documents(jobs), self.output / "measurements.csv")
         write_errors(errors, self.output / "errors.csv")
-
-    def _files(self, job: _Job) -> list[Path]:
-        return [self.output / f"{job.name}.{suffix}" for suffix in ("json", "png") if suffix in self.formats]
 
     def _documents(self, jobs: Sequence[_Job]) -> Iterator[dict[str, Any]]:
         """All records of the folder: those of the jobs in their order, then the others by name."""

@@ -9,12 +9,13 @@ from kneebundle.io.spacing import implausible_spacing
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["stated_spacing"]
+__all__ = ["DETECTOR_NOTE", "FILM_NOTE", "stated_spacing"]
 
 Spacing = tuple[float, float]
 
 _MAGNIFICATION = (1.0, 2.0)
-_DETECTOR_NOTE = "the spacing is that of the detector: lengths are as projected on it, larger than in the knee"
+DETECTOR_NOTE = "the spacing is that of the detector: lengths are as projected on it, larger than in the knee"
+FILM_NOTE = DETECTOR_NOTE.replace("detector", "film")
 
 
 def stated_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | None, str, tuple[str, ...]]:
@@ -41,10 +42,10 @@ def stated_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | 
         if factor:
             corrected = (detector[0] / factor, detector[1] / factor)
             return corrected, "ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor", ()
-        return detector, "PixelSpacing" if patient else "ImagerPixelSpacing", (_DETECTOR_NOTE,)
+        return detector, "PixelSpacing" if patient else "ImagerPixelSpacing", (DETECTOR_NOTE,)
     scanned = _plausible(dataset, "NominalScannedPixelSpacing", shape, problems)
     if scanned:
-        return scanned, "NominalScannedPixelSpacing", (_DETECTOR_NOTE.replace("detector", "film"),)
+        return scanned, "NominalScannedPixelSpacing", (FILM_NOTE,)
     if problems:
         return None, f"the DICOM file states {problems[0]}", ()
     return None, "the DICOM file states neither PixelSpacing nor ImagerPixelSpacing", ()

@@ -12,7 +12,7 @@ from kneebundle.errors import KneeBundleError
 from kneebundle.io.decoded import DecodedImage, grey_of_colour, grey_plane
 from kneebundle.io.spacing import implausible_spacing
 
-__all__ = ["read_nifti"]
+__all__ = ["nifti_values", "read_nifti"]
 
 _MM_PER_UNIT = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
@@ -40,6 +40,18 @@ def read_nifti(path: Path, frame: int | None = None) -> DecodedImage:
     scale = _MM_PER_UNIT.get(unit, 1.0)
     spacing_mm = (spacing[0] * scale, spacing[1] * scale)
     return _with_spacing(pixels, spacing_mm, unit)
+
+
+def nifti_values(path: Path) -> np.ndarray:
+    """The values of a NIfTI file of any shape, as stored.
+
+    Raises:
+        KneeBundleError: if the file cannot be decoded.
+    """
+    try:
+        return np.asarray(_load(path).dataobj)
+    except Exception as error:  # nibabel and gzip raise many kinds for a broken file
+        raise KneeBundleError(f"the NIfTI file cannot be decoded ({error}); export it again", path) from error
 
 
 def _load(path: Path) -> Any:

@@ -17,7 +17,7 @@ from kneebundle.io.nifti import read_nifti
 from kneebundle.io.picture import read_picture
 from kneebundle.io.sniffing import Format, format_by_content, format_by_name
 from kneebundle.io.spacing import resolve_spacing
-from kneebundle.radiograph import Radiograph, Side, View
+from kneebundle.radiograph import UNCALIBRATED, Radiograph, Side, View
 
 __all__ = ["find_images", "read_radiograph"]
 
@@ -37,6 +37,7 @@ def read_radiograph(
     side: Side | None = None,
     view: View | None = None,
     frame: int | None = None,
+    uncalibrated: bool = False,
 ) -> Radiograph:
     """Read one radiograph from DICOM, PNG, JPEG, NIfTI or MetaImage.
 
@@ -51,6 +52,8 @@ def read_radiograph(
         side: the side of the one knee that is shown; goes before what the file says.
         view: the view; goes before what the file says.
         frame: the frame or slice to read of a file that has several, counted from 0.
+        uncalibrated: take a lateral film of unknown spacing, too: with square pixels of 1 mm and the spacing source
+            ``"none"``, for those who look for a measuring sphere on it.
 
     Returns:
         The image as displayed, bone bright, the patient facing the viewer. Its ``spacing_source`` is ``"PixelSpacing"``,
@@ -67,7 +70,12 @@ def read_radiograph(
         raise KneeBundleError(f"a view is pa-bilateral, pa-single or lateral, got {view!r}", path)
     image = _READERS[_format_of(path)](path, frame)
     _check_size(image.pixels, path)
-    spacing, source, spacing_notes = resolve_spacing(image, spacing_mm, str(path))
+    unknown = image.spacing_mm is None and spacing_mm is None
+    spacing_notes: tuple[str, ...] = ()
+    if unknown and uncalibrated and (view or image.view) == "lateral":
+        spacing, source = (1.0, 1.0), UNCALIBRATED
+    else:
+        spacing, source, spacing_notes = resolve_spacing(image, spacing_mm, str(path))
     radiograph = Radiograph(
         pixels=image.pixels,
         spacing_mm=spacing,

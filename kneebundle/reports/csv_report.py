@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.io.tables import write_table
+from kneebundle.landmarks import KNEE_LATERAL
 
 __all__ = ["write_errors", "write_landmarks", "write_measurements"]
 
 LANDMARK_COLUMNS = ("path", "side", "landmark", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")
 MEASUREMENT_COLUMNS = ("path", "side", "name", "value", "unit")
 ERROR_COLUMNS = ("path", "reason")
+SCHOETTLE_ID = len(KNEE_LATERAL)
 
 
 def write_landmarks(documents: Iterable[dict[str, Any]], path: Path) -> None:
@@ -32,14 +34,32 @@ def write_errors(errors: Iterable[tuple[str, str]], path: Path) -> None:
 
 def _landmark_rows(documents: Iterable[dict[str, Any]]) -> Iterator[list[Any]]:
     for document in documents:
-        for knee in document["knees"]:
-            for point in knee["landmarks"]:
+        for side, points in _points(document):
+            for point in points:
                 values = [point[key] for key in ("id", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")]
-                yield [document["image"]["path"], knee["side"], *values]
+                yield [document["image"]["path"], side, *values]
+
+
+def _points(document: dict[str, Any]) -> Iterator[tuple[str | None, list[dict[str, Any]]]]:
+    """Side and points of each knee of a film; those of a lateral one end with the Schoettle point."""
+    for knee in document.get("knees", ()):
+        yield knee["side"], knee["landmarks"]
+    if "planning" in document:
+        planning = document["planning"]
+        drawn = planning["schoettle_point"]
+        last = [] if drawn is None else [{**drawn, "id": SCHOETTLE_ID, "name": "schoettle_point", "confidence": None}]
+        yield planning["side"], [*planning["landmarks"], *last]
 
 
 def _measurement_rows(documents: Iterable[dict[str, Any]]) -> Iterator[list[Any]]:
     for document in documents:
-        for knee in document["knees"]:
-            for name, measurement in knee["measurements"].items():
-                yield [document["image"]["path"], knee["side"], name, measurement["value"], measurement["unit"]]
+        for side, measurements in _measured(document):
+            for name, measurement in measurements.items():
+                yield [document["image"]["path"], side, name, measurement["value"], measurement["unit"]]
+
+
+def _measured(document: dict[str, Any]) -> Iterator[tuple[str | None, dict[str, dict[str, Any]]]]:
+    for knee in document.get("knees", ()):
+        yield knee["side"], knee["measurements"]
+    if "planning" in document:
+        yield document["planning"]["side"], document["planning"]["measurements"]

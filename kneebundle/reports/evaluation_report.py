@@ -38,7 +38,7 @@ def format_summary(summary: Mapping[str, Mapping[str, Any]]) -> str:
     table = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]).rstrip() for line in lines]
     note = (
         "@r: percent of landmarks within r mm (PCK); fit@r: the same after the best scale and shift of each knee;\n"
-        f"outliers: percent of knees with any landmark more than {OUTLIER_MM:g} mm off; mean and median error in mm.\n"
+        f"outliers: percent of knees with any landmark more than {OUTLIER_MM:g} mm off; mean and median error of the same landmarks in mm.\n"
         "A missing prediction counts as a failure in all percentages and has no part in mean and median."
     )
     return "\n".join([*table, note])

@@ -9,7 +9,7 @@ import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
 
-__all__ = ["NormalizedToWorldd", "WorldToNormalizedd", "normalized_to_world", "world_to_normalized"]
+__all__ = ["NormalizedToWorldd", "PixelsToWorldd", "WorldToNormalizedd", "normalized_to_world", "world_to_normalized"]
 
 
 def _apply(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
@@ -73,4 +73,19 @@ class NormalizedToWorldd(MapTransform):
             value = torch.as_tensor(d[key]).detach().cpu()
             world = normalized_to_world(value[:, :2], d[self.image_key])
             d[key] = torch.cat([world, value[:, 2:].double()], dim=-1)
+        return d
+
+
+class PixelsToWorldd(MapTransform):
+    """Points (N, 2) from pixels of ``image_key`` (x, y; pixel centres at integers) to mm, through its affine; float64."""
+
+    def __init__(self, keys: KeysCollection, image_key: str = "image", allow_missing_keys: bool = False) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.image_key = image_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        d = dict(data)
+        affine = torch.as_tensor(d[self.image_key].affine, dtype=torch.float64).cpu()
+        for key in self.key_iterator(d):
+            d[key] = _apply(affine, torch.as_tensor(d[key], dtype=torch.float64))
         return d

@@ -34,6 +34,34 @@ BUNDLES = {
     # pixels as coarse as the network's poolings allow
     "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}, _REGION),
     "knee_roi_localization": Bundle(_NARROW, _REGION),
+    # 140 mm are 64 pixels
+    "knee_landmark_scn": Bundle(
+        {**SMALL, "features": 4, "spacing_mm": 2.1875},
+        (*_REGION, "networks", "architecture", "features", "dropout", "spatial_cell_mm")
+        + ("decoding", "confidence_height", "confidence_spread"),
+    ),
+    "hand_landmark_scn": Bundle(
+        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64]},
+        ("network_def", "networks", "region_transforms", "image_size", "fill_mode", "architecture", "features")
+        + ("dropout", "spatial_features", "spatial_downsampling", "decoding", "confidence_height", "confidence_spread"),
+    ),
+    "knee_surgical_planning": Bundle(
+        {
+            **SMALL,
+            "input_px": 64,
+            "network_def#stages": 2,
+            "network_def#c1": 4,
+            "network_def#c2": 8,
+            "network_def#channels": 8,
+            "network_def#depth": 2,
+        },
+        ("network_def", "region_transforms", "input_px", "fill_mode"),
+    ),
+    "knee_parts_registration": Bundle(
+        {**SMALL, "levels": 1, "stages": [[14, 3, 1]]},
+        ("network_def", "extractor", "region_transforms", "registration", "pixels", "levels", "sharpness")
+        + ("features", "sigma", "disturbance_weight", "reach", "stages"),
+    ),
 }
 
 

@@ -40,6 +40,7 @@ def test_has_the_properties_that_monai_asks_for(bundle: Path, workflow: str, tmp
         logging_file=False,
         bundle_root=str(bundle),
         output_dir=str(tmp_path),
+        phantom_size=4,
     )
     flow.initialize()
     assert not flow.check_properties()

@@ -1,0 +1,90 @@
+"""The networks of a bundle, with the preparation of their input, as its inference.json describes them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.transforms import Compose
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.inference.results import ModelInfo
+
+__all__ = ["BundleNetworks", "weight_files"]
+
+
+def weight_files(root: Path) -> list[Path]:
+    """The weights of a bundle: all of models/model_fold*.pt, or else models/model.pt.
+
+    Raises:
+        KneeBundleError: if there are none.
+    """
+    folds = sorted((root / "models").glob("model_fold*.pt"))
+    files = folds or [root / "models" / "model.pt"]
+    if not files[0].is_file():
+        raise KneeBundleError(
+            "the bundle has no weights; train it or install a release that carries models/model.pt", root
+        )
+    return files
+
+
+class BundleNetworks:
+    """A bundle with its weights, one network a weight file.
+
+    Args:
+        root: the bundle's folder.
+        device: where the networks run.
+        weights: other weight files than the bundle's own.
+        settings: other values for keys of inference.json, as on MONAI's command line (``{"spacing_mm": 1.08}``).
+
+    Attributes:
+        config: inference.json, parsed.
+        prepare: the bundle's ``region_transforms``.
+        infer: its ``inferer``.
+        networks: on the device, in evaluation mode.
+        info: what goes into reports.
+
+    Raises:
+        KneeBundleError: if the bundle has no configuration or no weights.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        device: torch.device,
+        weights: Sequence[Path] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        config = root / "configs" / "inference.json"
+        if not config.is_file():
+            raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root)
+        self.config = ConfigParser()
+        self.config.read_config(str(config))
+        self.config.read_meta(str(root / "configs" / "metadata.json"))
+        self.config.update({"bundle_root": str(root), "device": device, **(settings or {})})
+        self.device = device
+        self.prepare = Compose(self.config.get_parsed_content("region_transforms"))
+        self.infer: Any = self.config.get_parsed_content("inferer")
+        files = list(weights) if weights else weight_files(root)
+        network = self.config.get_parsed_content("network_def")
+        self.networks = [self._load(copy.deepcopy(network), file) for file in files]
+        metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(file.read_bytes())
+        self.info = ModelInfo(root.name, str(metadata["version"]), digest.hexdigest())
+
+    def _load(self, network: Any, file: Path) -> Any:
+        try:
+            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+        except (RuntimeError, OSError) as error:
+            raise KneeBundleError(
+                f"the weights do not fit the bundle's network ({error}); use those made for it", file
+            ) from error
+        return network.to(self.device, memory_format=torch.channels_last).eval()

@@ -1,0 +1,198 @@
+"""Points, lines, circles and measurements as a DICOM structured report (TID 1500, Comprehensive SR).
+
+Everything comes from the JSON document, so that both say the same. A coordinate of the standard counts from the corner of
+the first pixel (PS3.3 C.18.6.1.2): it is ours, which counts from its centre, plus 0.5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kneebundle import __version__
+from kneebundle.io.writing import write_whole
+from kneebundle.reports.dicom_source import CODING_SCHEME, MAKER, read_source, without_warnings
+from kneebundle.reports.points import line_across
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+__all__ = ["has_content", "write_structured_report"]
+
+_SERIES_NUMBER = 9002
+_HALF_PIXEL = 0.5
+_SIDES = {"R": "Right", "L": "Left"}
+_UNITS = {"mm": "Millimeter", "deg": "Degree"}
+_RADIOGRAPHY = ("168537006", "SCT", "Plain radiography")
+_KNEE = ("72696002", "SCT", "Knee")
+
+
+def has_content(document: Mapping[str, Any]) -> bool:
+    """Whether there is anything to report: a point on a knee from the front, or on a lateral film."""
+    knees = document.get("knees") or [document.get("planning") or {}]
+    return any(knee.get("landmarks") or knee.get("lines") for knee in knees)
+
+
+def write_structured_report(document: Mapping[str, Any], source: Path, path: Path) -> None:
+    """Write what was found on a film as a structured report on its DICOM image.
+
+    Landmarks and the Schoettle point are POINTs, the lines POLYLINEs from border to border, the inner circle and the
+    2.5 mm area CIRCLEs (ELLIPSEs where pixels are not square); measurements have UCUM units. Names that no standard has are codes
+    of ``99KNEEBUNDLE``. The report belongs to the image's patient and study, whose attributes are copied as the
+    standard demands. It is not verified by anyone, and says so.
+
+    Args:
+        document: of :func:`kneebundle.reports.json_report.to_document`.
+        source: the film's DICOM file.
+        path: where to; written whole or not at all.
+
+    Raises:
+        KneeBundleError: if the source does not say which image it is.
+    """
+    image = read_source(source)
+    with without_warnings(), write_whole(path) as temporary:
+        _report(document, image).save_as(temporary, enforce_file_format=True)
+
+
+def _report(document: Mapping[str, Any], image: Dataset) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    model = document["models"][-1]
+    device = hd.sr.DeviceObserverIdentifyingAttributes(
+        uid=hd.UID(), name=MAKER, manufacturer_name=MAKER, model_name=model["bundle"]
+    )
+    observer = hd.sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
+    content = hd.sr.MeasurementReport(
+        observation_context=hd.sr.ObservationContext(observer_device_context=observer),
+        procedure_reported=hd.sr.CodedConcept(*_RADIOGRAPHY),
+        imaging_measurements=list(_Groups(document, image).all()),
+        title=codes.DCM.ImagingMeasurementReport,
+        referenced_images=[image],
+    )
+    return hd.sr.ComprehensiveSR(
+        evidence=[image],
+        content=content,
+        series_instance_uid=hd.UID(),
+        series_number=_SERIES_NUMBER,
+        sop_instance_uid=hd.UID(),
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name=MAKER,
+        software_versions=__version__,
+        series_description="Landmarks and measurements (research only)",
+    )
+
+
+class _Groups:
+    """The measurement groups of a report."""
+
+    def __init__(self, document: Mapping[str, Any], image: Dataset) -> None:
+        self.document = document
+        self.image = image
+        self.size = np.array([document["image"]["columns"], document["image"]["rows"]], dtype=np.float64)
+        self.spacing = np.array(document["image"]["spacing_mm"][::-1], dtype=np.float64)
+        self.algorithm = document["models"][-1]
+
+    def all(self) -> Iterator[Any]:
+        """Each thing that was found, with what was measured on it; then the numbers of each knee."""
+        for knee in self.document.get("knees", ()):
+            yield from self._points(knee["landmarks"], knee["side"])
+            yield from self._numbers(knee["measurements"], knee["side"])
+        if "planning" in self.document:
+            yield from self._planning(self.document["planning"])
+
+    def _planning(self, planning: Mapping[str, Any]) -> Iterator[Any]:
+        side = planning["side"]
+        yield from self._points(planning["landmarks"], side)
+        for name, line in planning["lines"].items():
+            ends = line_across(np.array(line["point_px"]) + _HALF_PIXEL, np.array(line["direction"]), self.size)
+            if ends is not None:
+                yield self._region(name, "POLYLINE", ends, side)
+        point = planning["schoettle_point"]
+        if point is not None:
+            yield self._region("schoettle_point", "POINT", self._at(point)[None], side)
+            for name, radius_mm in (
+                ("schoettle_circle", point["radius_mm"]),
+                ("schoettle_area", planning["area_mm"]),
+            ):
+                shape, points = self._circle(self._at(point), radius_mm)
+                radius = {"radius": {"value": radius_mm, "unit": "mm"}}
+                yield self._region(name, shape, points, side, radius)
+        yield from self._numbers(planning["measurements"], side)
+
+    def _points(self, landmarks: Sequence[Mapping[str, Any]], side: str | None) -> Iterator[Any]:
+        for landmark in landmarks:
+            yield self._region(landmark["name"], "POINT", self._at(landmark)[None], side)
+
+    def _at(self, point: Mapping[str, Any]) -> np.ndarray:
+        return np.array([point["x_px"], point["y_px"]]) + _HALF_PIXEL
+
+    def _circle(self, center: np.ndarray, radius_mm: float) -> tuple[str, np.ndarray]:
+        """A circle in mm: its centre and a point of it, or the ends of the long and of the short axis of the ellipse."""
+        across, along = np.diag(radius_mm / self.spacing)
+        if np.isclose(*self.spacing):
+            return "CIRCLE", np.array([center, center + across])
+        long, short = (across, along) if self.spacing[0] < self.spacing[1] else (along, across)
+        return "ELLIPSE", np.array([center - long, center + long, center - short, center + short])
+
+    def _region(
+        self,
+        name: str,
+        shape: str,
+        points: np.ndarray,
+        side: str | None,
+        measurements: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Any:
+        import highdicom as hd
+        from pydicom.sr.codedict import codes
+
+        bone = codes.SCT.Tibia if name.startswith("tibia") else codes.SCT.Femur
+        source = hd.sr.SourceImageForRegion(self.image.SOPClassUID, self.image.SOPInstanceUID)
+        return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), name if side is None else f"{name} {side}"),
+            referenced_region=hd.sr.ImageRegion(shape, points, source),
+            finding_type=_own_code(name),
+            algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
+            finding_sites=[_site(bone, side)],
+            measurements=_measurements(measurements or {}),
+        )
+
+    def _numbers(self, measurements: Mapping[str, Mapping[str, Any]], side: str | None) -> Iterator[Any]:
+        import highdicom as hd
+
+        if measurements:
+            source = hd.sr.SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID)
+            yield hd.sr.MeasurementsAndQualitativeEvaluations(
+                tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), "knee" if side is None else f"knee {side}"),
+                algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
+                finding_sites=[_site(hd.sr.CodedConcept(*_KNEE), side)],
+                source_images=[source],
+                measurements=_measurements(measurements),
+            )
+
+
+def _own_code(name: str) -> Any:
+    import highdicom as hd
+
+    return hd.sr.CodedConcept(name, CODING_SCHEME, name.replace("_", " "))
+
+
+def _site(place: Any, side: str | None) -> Any:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    return hd.sr.FindingSite(place, laterality=None if side is None else getattr(codes.SCT, _SIDES[side]))
+
+
+def _measurements(numbers: Mapping[str, Mapping[str, Any]]) -> list[Any] | None:
+    import highdicom as hd
+    from pydicom.sr.codedict import codes
+
+    return [
+        hd.sr.Measurement(_own_code(name), number["value"], getattr(codes.UCUM, _UNITS[number["unit"]]))
+        for name, number in numbers.items()
+    ] or None
