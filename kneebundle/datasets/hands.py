@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import logging
 import math
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -14,9 +13,9 @@ import torch
 from monai.transforms import Transform
 
 from kneebundle.datasets.phantoms.hand import draw_hand
+from kneebundle.datasets.usable import usable_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import find_images, read_radiograph
-from kneebundle.io.tables import write_table
 from kneebundle.landmarks import HAND
 
 __all__ = [
@@ -194,23 +193,8 @@ def hand_image_records(dataset_dir: str, output_dir: str | None = None) -> list[
     Raises:
         KneeBundleError: if there is no usable image.
     """
-    records, refused = [], []
-    for path in find_images(dataset_dir):
-        try:
-            read_radiograph(path, spacing_mm=1.0)
-        except KneeBundleError as error:
-            logging.getLogger(__name__).warning("%s", error)
-            refused.append([str(path), error.reason])
-        else:
-            records.append({"image": str(path)})
-    if output_dir is not None and refused:
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
-        write_table(Path(output_dir) / "errors.csv", ["path", "reason"], refused)
-    if not records:
-        raise KneeBundleError(
-            "there is no usable image in the folder; put MHA, PNG, JPEG, DICOM or NIfTI files there", dataset_dir
-        )
-    return records
+    records = [{"image": str(path)} for path in find_images(dataset_dir)]
+    return usable_records(records, dataset_dir, output_dir, spacing_mm=1.0)
 
 
 class LoadHandd(Transform):

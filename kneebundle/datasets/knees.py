@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from monai.transforms import Transform
 
 from kneebundle.datasets.folds import subject_folds
 from kneebundle.datasets.phantoms.knee_pa import PhantomKnees
+from kneebundle.datasets.usable import usable_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import find_images, read_radiograph
-from kneebundle.io.tables import number_in, read_table, write_table
+from kneebundle.io.tables import number_in, read_table
 from kneebundle.landmarks import KNEE_PA
 
 __all__ = ["LoadKneed", "image_records", "knee_records", "read_landmark_table"]
@@ -133,29 +133,12 @@ def image_records(
         if (folder / name).is_file():
             rows = read_table(folder / name, [])
             known.update({Path(row.get("image") or row.get("path") or "").name: row for row in rows})
-    records, refused = [], []
+    records = []
     for path in find_images(folder):
         row = known.get(path.name, {})
-        record: dict[str, Any] = {
-            "image": str(path),
-            "side": row.get("side") or side,
-            "spacing_mm": float(row["spacing_mm"]) if row.get("spacing_mm") else spacing_mm,
-        }
-        try:
-            read_radiograph(path, spacing_mm=record["spacing_mm"], side=record["side"])
-        except KneeBundleError as error:
-            logging.getLogger(__name__).warning("%s", error)
-            refused.append([str(path), error.reason])
-        else:
-            records.append(record)
-    if output_dir is not None and refused:
-        Path(output_dir).mkdir(parents=True, exist_ok=True)
-        write_table(Path(output_dir) / "errors.csv", ["path", "reason"], refused)
-    if not records:
-        raise KneeBundleError(
-            "there is no usable image in the folder; put PNG, JPEG, DICOM, NIfTI or MHA files there", folder
-        )
-    return records
+        spacing = float(row["spacing_mm"]) if row.get("spacing_mm") else spacing_mm
+        records.append({"image": str(path), "side": row.get("side") or side, "spacing_mm": spacing})
+    return usable_records(records, folder, output_dir)
 
 
 class LoadKneed(Transform):
