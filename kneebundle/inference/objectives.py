@@ -27,11 +27,16 @@ class PartsObjective:
     where the patch has its cells. That is eq. 1 but for two things: the features saw the image upright and at that scale, and an
     interpolated vector is not brought to length 1 again. Beyond the image's border there is nothing in either.
 
+    Equation 2 is an integral over the patch. A smaller piece of the image, magnified, shows every peak larger, and the 1 in 1 + k
+    rewards that. ``per_area=True`` multiplies it by the area that the patch has in the image, scale^2, which makes it an integral over the
+    image; the paper does not.
+
     Args:
         net: parts that are settled, and their features.
         images: (B, 1, S, S) in [-1, 1].
         features: ``"warped"`` or ``"recomputed"``.
         sigma, disturbance_weight: of :class:`PartsEnergy`.
+        per_area: the energy is per area of the image.
         pyramid: cells a side at which the heatmaps of whole images are computed.
     """
 
@@ -42,6 +47,7 @@ class PartsObjective:
         features: str = "warped",
         sigma: float = 0.08,
         disturbance_weight: float = 1e-6,
+        per_area: bool = True,
         pyramid: Sequence[int] = PYRAMID,
     ) -> None:
         if features not in FEATURE_MODES:
@@ -51,6 +57,7 @@ class PartsObjective:
         self.features = features
         self.sigma = sigma
         self.disturbance_weight = disturbance_weight
+        self.per_area = per_area
         self.places = net.places.detach()
         self._energies: dict[int, PartsEnergy] = {}
         self._scales = torch.tensor([net.cells / cells for cells in pyramid], device=self.places.device)
@@ -74,9 +81,10 @@ class PartsObjective:
         cells: int,
     ) -> torch.Tensor:
         if cells not in self._energies:
-            energy = PartsEnergy(self.places, self.sigma, self.disturbance_weight, cells)
-            self._energies[cells] = energy.to(self.places.device)
-        return self._energies[cells](self._heatmaps(image, start_scale, matrix, cells), disturbances)
+            published = PartsEnergy(self.places, self.sigma, self.disturbance_weight, cells)
+            self._energies[cells] = published.to(self.places.device)
+        energy: torch.Tensor = self._energies[cells](self._heatmaps(image, start_scale, matrix, cells), disturbances)
+        return energy * matrix[:, :, 0].square().sum(1) if self.per_area else energy
 
     def score(self, image: torch.Tensor, start_scale: torch.Tensor, matrices: torch.Tensor) -> torch.Tensor:
         """Sum of the squared heatmaps at the parts' places."""

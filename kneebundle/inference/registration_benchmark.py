@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from kneebundle.transforms.similarity import PerturbSimilarityd
 __all__ = ["KneeResidual", "format_residuals", "registration_residuals"]
 
 NOTHING = "nothing"
+LANDMARKS = "landmarks"
 _UNCHANGED = (1.0, 0.0, 0.0, 0.0)
 
 
@@ -28,13 +30,13 @@ class KneeResidual:
     """One knee by one method.
 
     Attributes:
-        method: ``"nothing"`` or the name of a registration.
+        method: ``"nothing"``, ``"landmarks"`` or the name of a registration.
         path: of the knee.
         residual_mm: mean distance over the 16 landmarks between where the method takes the reference's landmarks in the perturbed crop,
             and where the best similarity onto the knee's own labelled landmarks takes them.
         size: the knee's size by its labels in the crop that the method makes, the reference's being 1.
         repeat_mm: mean distance over the landmarks between the method's answer for the perturbed crop and its answer for the crop as it
-            was, taken through the perturbation. Labels have no part in it.
+            was, taken through the perturbation. Labels have no part in it. NaN for ``"landmarks"``, as the next.
         repeat_size: size of the one answer over that of the other.
         registered: whether the method said so.
         seconds: that it took.
@@ -56,8 +58,12 @@ def registration_residuals(
     records: Sequence[Mapping[str, Any]],
     perturb: PerturbSimilarityd,
     batch_size: int = 4,
+    locate: Callable[[Sequence[dict[str, Any]]], Sequence[torch.Tensor]] | None = None,
 ) -> Iterator[list[KneeResidual]]:
     """Perturb knees, register them, and compare with their landmarks, batch by batch.
+
+    How much of a residual, and of a spread of sizes, is the labels' own noise, the method ``"landmarks"`` shows: the best similarity from
+    the reference's landmarks onto those that a landmark network, trained on such labels, finds in the crop before it is perturbed.
 
     Args:
         models: registrations by name.
@@ -65,15 +71,18 @@ def registration_residuals(
         records: of :func:`kneebundle.datasets.knees.knee_records`; of other subjects than those that the parts were selected on.
         perturb: what is done to the crops.
         batch_size: crops that are registered together.
+        locate: :meth:`kneebundle.inference.bundle_model.BundleModel.locate` of a landmark network; without it there is no "landmarks".
 
     Yields:
         For each batch, a residual of each knee by "nothing" and by every method.
     """
-    prepare = Compose([LoadKneed(), next(iter(models.values())).prepare])
+    load, prepare = Compose([LoadKneed()]), next(iter(models.values())).prepare
     for first in range(0, len(records), batch_size):
-        crops: list[Any] = [prepare(record) for record in records[first : first + batch_size]]
+        films: list[Any] = [load(record) for record in records[first : first + batch_size]]
+        located = None if locate is None else [found[:, :2] for found in locate(films)]
+        crops: list[Any] = [prepare(film) for film in films]
         perturbed: list[Any] = [perturb(crop) for crop in crops]
-        yield list(_batch_residuals(models, landmarks, crops, perturbed))
+        yield list(_batch_residuals(models, landmarks, crops, perturbed, located))
 
 
 def _batch_residuals(
@@ -81,10 +90,14 @@ def _batch_residuals(
     landmarks: Mapping[str, np.ndarray],
     crops: Sequence[Mapping[str, Any]],
     perturbed: Sequence[Mapping[str, Any]],
+    located: Sequence[torch.Tensor] | None = None,
 ) -> Iterator[KneeResidual]:
     name, model = next(iter(models.items()))
+    reference = torch.as_tensor(landmarks[name])
     nothing = _unregistered(len(crops))
-    yield from _residuals(NOTHING, torch.as_tensor(landmarks[name]), crops, perturbed, nothing, nothing)
+    yield from _residuals(NOTHING, reference, crops, perturbed, nothing, nothing)
+    if located is not None:
+        yield from _located_residuals(reference, perturbed, located)
     for name, model in models.items():
         plain, moved_away = (model.find(_stacked(items)) for items in (crops, perturbed))
         yield from _residuals(name, torch.as_tensor(landmarks[name]), crops, perturbed, plain, moved_away)
@@ -101,32 +114,62 @@ def _residuals(
     reference = reference.double()
     for k, (crop, moved_away) in enumerate(zip(crops, perturbed, strict=True)):
         image = moved_away["image"]
-        mm = pixel_spacing(image)[1] * image.shape[-1] / 2
-        own = world_to_normalized(moved_away["landmarks"], image).double() * 2 - 1
-        best = fitted_similarity(reference, own)
+        best = _onto(reference, moved_away["landmarks"], image)
         answer, before = _answer(found, k), _answer(plain, k)
         back = _between(crop["image"], image)
         expected = compose(back, before)
         yield KneeResidual(
             method=method,
             path=str(crop["path"]),
-            residual_mm=float((moved(answer, reference) - moved(best, reference)).norm(dim=-1).mean()) * mm,
+            residual_mm=_apart_mm(answer, best, reference, image),
             size=_scale(best) / _scale(answer),
-            repeat_mm=float((moved(answer, reference) - moved(expected, reference)).norm(dim=-1).mean()) * mm,
+            repeat_mm=_apart_mm(answer, expected, reference, image),
             repeat_size=_scale(expected) / _scale(answer),
             registered=bool(found["registered"][k]),
             seconds=float(found["seconds"][k]),
         )
 
 
+def _located_residuals(
+    reference: torch.Tensor, perturbed: Sequence[Mapping[str, Any]], located: Sequence[torch.Tensor]
+) -> Iterator[KneeResidual]:
+    reference = reference.double()
+    for moved_away, points in zip(perturbed, located, strict=True):
+        image = moved_away["image"]
+        best, answer = (_onto(reference, mm, image) for mm in (moved_away["landmarks"], points))
+        yield KneeResidual(
+            method=LANDMARKS,
+            path=str(moved_away["path"]),
+            residual_mm=_apart_mm(answer, best, reference, image),
+            size=_scale(best) / _scale(answer),
+            repeat_mm=math.nan,
+            repeat_size=math.nan,
+            registered=True,
+            seconds=math.nan,
+        )
+
+
+def _onto(reference: torch.Tensor, points_mm: Any, image: Any) -> torch.Tensor:
+    """The best similarity from the reference's landmarks onto points (16, 2) in mm of an image's world."""
+    return fitted_similarity(reference, world_to_normalized(points_mm, image).double() * 2 - 1)
+
+
+def _apart_mm(answer: torch.Tensor, other: torch.Tensor, reference: torch.Tensor, image: Any) -> float:
+    """Mean distance between where two similarities take the reference's landmarks."""
+    mm = pixel_spacing(image)[1] * image.shape[-1] / 2
+    return float((moved(answer, reference) - moved(other, reference)).norm(dim=-1).mean()) * mm
+
+
 def format_residuals(residuals: Sequence[KneeResidual]) -> str:
     """A table with a row a method.
 
-    Residuals are medians and 90th percentiles in mm; the spread is the standard deviation of the logarithm of the size, in percent; a
-    knee is made worse whose residual is larger than by doing nothing; knees that a method says it did not register stay as they are.
+    Residuals are medians and 90th percentiles in mm; the spread is the standard deviation of the logarithm of the size, in percent, the
+    robust one 1.48 times the median absolute deviation of it; a knee is made worse whose residual is larger than by doing nothing;
+    knees that a method says it did not register stay as they are.
     """
     nothing = {r.path: r.residual_mm for r in residuals if r.method == NOTHING}
-    columns = ("knees", "median", "90 %", "worse %", "spread %", "rep. median", "rep. spread %", "not reg.", "s/image")
+    columns = ["knees", "median", "90 %", "worse %", "spread %", "robust %"]
+    columns += ["rep. median", "rep. spread %", "rep. robust %", "not reg.", "s/image"]
     lines = [f"{'':12}" + "".join(f"{column:>14}" for column in columns)]
     for method in dict.fromkeys(r.method for r in residuals):
         rows = [r for r in residuals if r.method == method]
@@ -136,14 +179,20 @@ def format_residuals(residuals: Sequence[KneeResidual]) -> str:
             f"{np.median(distances):.2f}",
             f"{np.percentile(distances, 90):.2f}",
             f"{100 * np.mean([r.residual_mm > nothing[r.path] for r in rows]):.1f}",
-            f"{100 * np.std(np.log([r.size for r in rows])):.1f}",
-            f"{np.median([r.repeat_mm for r in rows]):.2f}",
-            f"{100 * np.std(np.log([r.repeat_size for r in rows])):.1f}",
-            f"{sum(not r.registered for r in rows)}" if method != NOTHING else "",
-            f"{np.mean([r.seconds for r in rows]):.2f}" if method != NOTHING else "",
+            *_spreads([r.size for r in rows]),
         ]
+        if method != LANDMARKS:
+            cells += [f"{np.median([r.repeat_mm for r in rows]):.2f}", *_spreads([r.repeat_size for r in rows])]
+        if method not in (NOTHING, LANDMARKS):
+            cells += [f"{sum(not r.registered for r in rows)}", f"{np.mean([r.seconds for r in rows]):.2f}"]
         lines.append(f"{method:12}" + "".join(f"{cell:>14}" for cell in cells))
     return "\n".join(lines)
+
+
+def _spreads(sizes: Sequence[float]) -> tuple[str, str]:
+    """Standard deviation of the logarithm in percent, and the same from the median absolute deviation."""
+    percent = 100 * np.log(sizes)
+    return f"{np.std(percent):.1f}", f"{1.4826 * np.median(np.abs(percent - np.median(percent))):.1f}"
 
 
 def _stacked(items: Sequence[Mapping[str, Any]]) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -26,6 +27,7 @@ class RegistrationInferer:
         features: ``"warped"`` or ``"recomputed"``.
         sigma: of blobs and denoising.
         disturbance_weight: lambda of equation 2.
+        per_area: the energy is per area of the image, not of the patch.
         reach: how far beyond the border a patch may reach.
         stages: (cells, steps, keep) of each stage.
         learning_rate: of the optimiser.
@@ -36,6 +38,7 @@ class RegistrationInferer:
         features: str = "warped",
         sigma: float = 0.08,
         disturbance_weight: float = 1e-6,
+        per_area: bool = True,
         reach: float = 0.35,
         stages: Sequence[Sequence[int]] = ((14, 20, 4), (28, 30, 1)),
         learning_rate: float = 0.1,
@@ -43,13 +46,14 @@ class RegistrationInferer:
         self.features = features
         self.sigma = float(sigma)
         self.disturbance_weight = float(disturbance_weight)
+        self.per_area = bool(per_area)
         self.reach = float(reach)
         self.stages = [Stage(*stage) for stage in stages]
         self.learning_rate = float(learning_rate)
 
     def register(self, images: torch.Tensor, network: PartsNet) -> Registered:
         """The transforms of images (B, 1, S, S)."""
-        objective = PartsObjective(network, images, self.features, self.sigma, self.disturbance_weight)
+        objective = PartsObjective(network, images, self.features, self.sigma, self.disturbance_weight, self.per_area)
         with torch.enable_grad():
             return register(
                 objective, len(images), reach=self.reach, stages=self.stages, learning_rate=self.learning_rate
@@ -78,16 +82,17 @@ def is_registered(network: PartsNet, energy: torch.Tensor, agreement: torch.Tens
 class LearnThresholds:
     """Handler of a trainer that, at the end of epochs, learns when to say "not registered".
 
-    Some images are registered. The thresholds of the network become the energy and the mean agreement that all but a small share of
-    them reach, eased by a margin.
+    Some images are registered. What sets them apart from images without a knee lies orders of magnitude away, and some of them fail, too,
+    so the thresholds of the network come from their middle: so many deviations below the median of log -energy and of the logarithm of the
+    mean agreement, a deviation being 1.48 times the median absolute deviation, and no less than ``least_deviation``.
 
     Args:
         network: the parts.
         dataset: of images (1, S, S), perturbed as crops to come may be; its first ``count`` are taken.
         inferer: as in inference.
         count: images.
-        quantile: share of the images that may be worse.
-        margin: of the energy and of the agreement, relative.
+        deviations: below the median.
+        least_deviation: of either logarithm; a tenth is ten percent.
         interval: epochs between; the last epoch always counts.
     """
 
@@ -97,16 +102,16 @@ class LearnThresholds:
         dataset: Any,
         inferer: RegistrationInferer,
         count: int = 48,
-        quantile: float = 0.01,
-        margin: float = 0.1,
+        deviations: float = 3.5,
+        least_deviation: float = 0.1,
         interval: int = 1,
     ) -> None:
         self.network = network
         self.dataset = dataset
         self.inferer = inferer
         self.count = int(count)
-        self.quantile = float(quantile)
-        self.margin = float(margin)
+        self.deviations = float(deviations)
+        self.least_deviation = float(least_deviation)
         self.interval = int(interval)
 
     def attach(self, engine: Engine) -> None:
@@ -124,10 +129,17 @@ class LearnThresholds:
             found = self.inferer.register(images.to(device), self.network)
             energies.append(found.energy)
             agreements.append(found.agreement.mean(1))
-        energy, agreement = torch.cat(energies), torch.cat(agreements)
-        # energies are negative
-        self.network.highest_energy.fill_(float(energy.quantile(1 - self.quantile)) * (1 - self.margin))
-        self.network.least_agreement.fill_(float(agreement.quantile(self.quantile)) * (1 - self.margin))
+        self.network.highest_energy.fill_(-self._lowest(-torch.cat(energies)))
+        self.network.least_agreement.fill_(self._lowest(torch.cat(agreements)))
+
+    def _lowest(self, values: torch.Tensor) -> float:
+        """What a value of this kind, which is positive where something was found, should not be below."""
+        logs = values[values > 0].double().log()
+        if not len(logs):
+            return math.inf
+        median = logs.median()
+        deviation = max(1.4826 * float((logs - median).abs().median()), self.least_deviation)
+        return math.exp(float(median) - self.deviations * deviation)
 
 
 class RegisteredPoints(Transform):

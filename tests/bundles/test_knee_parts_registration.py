@@ -9,6 +9,7 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from kneebundle.datasets.phantoms.samples import synthesize
+from kneebundle.inference.registration_model import RegistrationModel, read_crop
 from tests.bundles.bundle_runs import config, start
 
 
@@ -39,6 +40,19 @@ def test_every_image_of_a_folder_is_answered_and_the_others_listed(repository: P
             assert crop.size == (224, 224)
         assert (tmp_path / "out" / f"{answer.stem}_before_after.png").is_file()
     assert "broken.png" in (tmp_path / "out" / "errors.csv").read_text()
+
+
+def test_the_shipped_thresholds_tell_knees_from_what_is_none(repository: Path) -> None:
+    model = RegistrationModel(repository / "bundles" / "knee_parts_registration", torch.device("cpu"))
+
+    def prepared(path: str) -> torch.Tensor:
+        crop = read_crop(repository / "samples" / path)
+        return torch.as_tensor(model.prepared(crop.to_metatensor(), crop.side or "R"))
+
+    knees = torch.stack([prepared("knees/knee_R_kl0.png"), prepared("knees/knee_R_kl2.png")])
+    noise = torch.rand(1, 1, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    others = [knees.flip(2), prepared("lateral/lateral_0.png")[None], noise, torch.zeros(1, 1, 224, 224)]
+    assert model.find(torch.cat([knees, *others]))["registered"].tolist() == [True] * 2 + [False] * 5
 
 
 def test_the_weights_hold_parts_and_no_picture(repository: Path) -> None:

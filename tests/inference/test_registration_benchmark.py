@@ -9,7 +9,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from kneebundle.inference.registration_benchmark import _batch_residuals, format_residuals
+from kneebundle.inference.registration_benchmark import _batch_residuals, _spreads, format_residuals
 from kneebundle.networks.similarity import fitted_similarity, theta_of
 from kneebundle.transforms.points import world_to_normalized
 from kneebundle.transforms.similarity import PerturbSimilarityd
@@ -42,22 +42,42 @@ class PerfectModel:
         return {"theta": theta, "registered": torch.ones(count, dtype=torch.bool), "seconds": torch.full((count,), 0.5)}
 
 
+def located(items: list[dict[str, Any]]) -> list[torch.Tensor]:
+    """A landmark network that takes each knee for 5 % larger than it is."""
+    return [item["landmarks"].mean(0) + 1.05 * (item["landmarks"] - item["landmarks"].mean(0)) for item in items]
+
+
 def test_nothing_leaves_the_perturbation_and_perfection_nothing() -> None:
     perturb = PerturbSimilarityd("image", scale=(1.1, 1.1), shift=0.0, rotation=0.0)
     crops = [crop("a"), crop("b")]
     perturbed: list[Any] = [perturb(item) for item in crops]
     model: Any = PerfectModel([*crops, *perturbed])
-    residuals = list(_batch_residuals({"perfect": model}, {"perfect": REFERENCE}, crops, perturbed))
-    assert [r.method for r in residuals] == ["nothing", "nothing", "perfect", "perfect"]
+    residuals = list(_batch_residuals({"perfect": model}, {"perfect": REFERENCE}, crops, perturbed, located(crops)))
+    assert [r.method for r in residuals] == ["nothing", "nothing", "landmarks", "landmarks", "perfect", "perfect"]
     # a window 1.1 times as wide: a landmark at radius r of it lies at r / 1.1
     away = np.linalg.norm(REFERENCE - REFERENCE / 1.1, axis=1).mean() * 50 * SPACING * 1.1
     for r in residuals[:2]:
         assert r.residual_mm == pytest.approx(away, rel=1e-3) == r.repeat_mm
         assert r.size == pytest.approx(1 / 1.1, rel=1e-3) == r.repeat_size
         assert not r.registered
-    for r in residuals[2:]:
+    middle = crops[0]["landmarks"].mean(0)
+    for r in residuals[2:4]:
+        assert r.size == pytest.approx(1 / 1.05, rel=1e-3)
+        assert r.residual_mm == pytest.approx(
+            0.05 * float((crops[0]["landmarks"] - middle).norm(dim=1).mean()), rel=1e-3
+        )
+    for r in residuals[4:]:
         assert r.residual_mm == pytest.approx(0, abs=1e-3) == r.repeat_mm
         assert r.size == pytest.approx(1, rel=1e-4) == r.repeat_size
     table = format_residuals(residuals).splitlines()
-    assert [line.split()[0] for line in table[1:]] == ["nothing", "perfect"]
-    assert table[2].split()[1:] == ["2", "0.00", "0.00", "0.0", "0.0", "0.00", "0.0", "0", "0.50"]
+    assert [line.split()[0] for line in table[1:]] == ["nothing", "landmarks", "perfect"]
+    assert table[3].split()[1:] == "2 0.00 0.00 0.0 0.0 0.0 0.00 0.0 0.0 0 0.50".split()
+
+
+def test_the_robust_spread_leaves_one_stray_knee_out_of_account() -> None:
+    sizes = [0.98, 0.99, 1.0, 1.01, 1.02, 2.0]
+    plain, robust = map(float, _spreads(sizes))
+    deviations = np.abs(np.log(sizes) - np.median(np.log(sizes)))
+    assert plain > 25
+    assert robust == pytest.approx(148.26 * np.median(deviations), abs=0.05)
+    assert robust < 3
