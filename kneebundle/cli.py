@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from kneebundle import __version__
 from kneebundle.errors import KneeBundleError
 
 if TYPE_CHECKING:
+    from kneebundle.inference.answering import Engine
     from kneebundle.inference.manifest import ImageRequest
     from kneebundle.radiograph import Side
 
@@ -22,6 +24,7 @@ _PATH = click.Path(path_type=Path)
 _VIEWS = ("auto", "pa-bilateral", "pa-single", "lateral")
 _FORMATS = ("json", "csv", "png", "seg", "sr")
 _USUAL_FORMATS = ("json", "csv", "png")
+_RUNTIMES = ("torchscript", "onnx")
 _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
 _LANDMARKS = 16
 _POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -68,6 +71,15 @@ def cli() -> None:
 @click.option("--workers", type=click.IntRange(0), default=2, show_default=True, help="Threads that read and write.")
 @click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Films that go together.")
 @click.option(
+    "--engine",
+    type=click.Choice(("local", "ray")),
+    default="local",
+    show_default=True,
+    help="ray: many processes, on several machines too; all must see films and OUT under the same path.",
+)
+@click.option("--address", help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; default: this machine alone.")
+@click.option("--actors", type=click.IntRange(1), help="Processes of --engine ray; default: one a GPU, or one a core.")
+@click.option(
     "--formats",
     type=_Names(_FORMATS),
     default=",".join(_USUAL_FORMATS),
@@ -100,6 +112,9 @@ def predict(
     device: str,
     workers: int,
     batch_size: int,
+    engine: str,
+    address: str | None,
+    actors: int | None,
     formats: tuple[str, ...],
     overwrite: bool,
     mirror: bool,
@@ -121,21 +136,33 @@ def predict(
         raise click.UsageError("--side is for films of a single knee, and --view pa-bilateral means both")
     if "seg" in formats and view.startswith("pa-"):
         raise click.UsageError(f"--formats seg is for the bones of lateral films, and --view is {view}")
+    if engine == "local" and (address is not None or actors is not None):
+        raise click.UsageError("--address and --actors are for --engine ray")
     from kneebundle.inference.run import predict_images
 
+    answer = _engine(engine, address, actors, device)
     known = {"side": side, "spacing_mm": spacing_mm, "view": None if view == "auto" else view}
     requests = _requests(paths, manifest, output, known)
     summary = predict_images(
         requests,
         output,
-        lambda: _pipeline(
-            bundles, device, int(stages), mirror, {r.view for r in requests}, landmarks_bundle, refine is not None
+        # one that other processes can be given: it holds no more than it needs, and no relative path
+        partial(
+            _pipeline,
+            None if bundles is None else bundles.absolute(),
+            device,
+            int(stages),
+            mirror,
+            {r.view for r in requests},
+            landmarks_bundle,
+            refine is not None,
         ),
         formats=formats,
         batch_size=batch_size,
         workers=workers,
         overwrite=overwrite,
         progress=True,
+        engine=answer,
     )
     click.echo(
         f"{summary.done} done, {summary.skipped} done before, {len(summary.refused)} refused, "
@@ -352,6 +379,70 @@ def bundles(folder: Path | None) -> None:
             click.echo("  no weights: train it, or install a release that carries them")
 
 
+@cli.command()
+@click.argument("names", metavar="BUNDLE...", nargs=-1, required=True)
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; made if it is not there.")
+@click.option("--url", help="Folder on the net that the files will be put into; default: the Model Zoo's.")
+@click.option("--overwrite", is_flag=True, help="Pack a version again though its content has changed.")
+def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool) -> None:
+    """Pack bundles as the MONAI Model Zoo publishes them.
+
+    BUNDLE is the name of an installed bundle, or a folder. OUT gets <name>_v<version>.zip, which runs without this package
+    installed, and its entry in model_info.json.
+    """
+    from kneebundle.zoo.pack import MODEL_ZOO, find_bundle, pack_bundle
+
+    for name in names:
+        packed = pack_bundle(find_bundle(name), output, url or MODEL_ZOO, overwrite)
+        click.echo(f"{packed.path}  sha256 {packed.sha256}  ({packed.package_files} files of kneebundle inside)")
+
+
+@cli.command()
+@click.argument("names", metavar="BUNDLE...", nargs=-1, required=True)
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; made if it is not there.")
+@click.option(
+    "--formats",
+    type=_Names(_RUNTIMES),
+    default=",".join(_RUNTIMES),
+    show_default=True,
+    help="What to write. onnx needs pip install kneebundle[onnx].",
+)
+@click.option("--weights", type=_PATH, help="Other weights than the bundle's models/model.pt.")
+@click.option("--folds", is_flag=True, help="The networks of cross-validation too, models/model_fold*.pt.")
+@click.option("--opset", type=click.IntRange(17, 20), default=18, show_default=True, help="Of ONNX's operators.")
+def export(
+    names: tuple[str, ...], output: Path, formats: tuple[str, ...], weights: Path | None, folds: bool, opset: int
+) -> None:
+    """Write the networks of bundles for other runtimes, as TorchScript and ONNX.
+
+    BUNDLE is the name of an installed bundle, a folder, or all. OUT gets <bundle>.ts and <bundle>.onnx, whose input is called
+    image and whose output pred. A file that answers otherwise than the network is not written.
+    """
+    if weights is not None and (len(names) > 1 or names == ("all",)):
+        raise click.UsageError("--weights are those of one bundle; give its name")
+    from kneebundle.zoo.export import export_bundle
+    from kneebundle.zoo.installed import installed_bundles
+    from kneebundle.zoo.pack import find_bundle
+
+    for root in [b.root for b in installed_bundles()] if names == ("all",) else [find_bundle(name) for name in names]:
+        for file in export_bundle(root, output, formats, weights, folds, opset):
+            click.echo(f"{file.path}  differs from the network by {file.difference:.1e}")
+
+
+@cli.command("label-app")
+@click.option("-o", "--output", type=_PATH, required=True, help="New folder for the app.")
+@click.option("--overwrite", is_flag=True, help="Bring an app up to date; what it trained stays.")
+def label_app(output: Path, overwrite: bool) -> None:
+    """Write an app for MONAI Label, with the bundles it serves.
+
+    README.md in the app's folder says what to install and how to start it.
+    """
+    from kneebundle.label_app.folder import write_app
+
+    write_app(output, overwrite)
+    click.echo(f"app in {output}; {output / 'README.md'} says how to start it")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; what is wrong is one line on stderr."""
     sys.exit(_run(arguments))
@@ -392,6 +483,16 @@ def _pipeline(
     from kneebundle.inference.routing import pipelines_from_bundles
 
     return pipelines_from_bundles(bundles, device, stages, mirror, views, landmarks_bundle, refine)
+
+
+def _engine(name: str, address: str | None, actors: int | None, device: str) -> Engine:
+    if name == "ray":
+        from kneebundle.inference.ray_engine import RayEngine
+
+        return RayEngine(address, actors, device)
+    from kneebundle.inference.answering import answer_jobs
+
+    return answer_jobs
 
 
 def _registration(bundles: Path | None, device: str, loss: str, reference: Path | None, side: Side | None) -> Any:

@@ -1,4 +1,4 @@
-# Sourced by demo, test and .ci/run, from the root of the repository.
+# Sourced by demo, test, label-env and .ci/run, from the root of the repository.
 #   PYTHON                  the interpreter to use (default: python3, or the newest of python3.13 .. python3.10)
 #   KNEEBUNDLE_TORCH_INDEX  a further package index to take torch from, for instance
 #                           https://download.pytorch.org/whl/cpu for the much smaller build without CUDA
@@ -41,7 +41,8 @@ ensure_venv() {
     {
         "$dir/bin/python" -m pip install --constraint constraints.txt \
             ${KNEEBUNDLE_TORCH_INDEX:+--extra-index-url "$KNEEBUNDLE_TORCH_INDEX"} torch &&
-            "$dir/bin/python" -m pip install --constraint constraints.txt "$@"
+            "$dir/bin/python" -m pip install --constraint constraints.txt \
+                ${KNEEBUNDLE_TORCH_INDEX:+--extra-index-url "$KNEEBUNDLE_TORCH_INDEX"} "$@"
     } >"$log" 2>&1 || {
         tail -n 15 "$log" >&2
         die "the installation failed; all of its output is in $log"

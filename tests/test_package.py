@@ -20,13 +20,14 @@ PACKAGE = Path(kneebundle.__file__).parent
 # DESIGN: an import points down this list or stays on its line.
 LAYERS = (
     {"cli", "__main__"},
+    {"label_app"},
     {"reports", "inference", "zoo"},
     {"measurements", "training", "datasets"},
     {"transforms", "networks", "losses", "metrics"},
     {"io", "landmarks", "radiograph", "turn", "errors"},
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-SLOW_TO_IMPORT = {"highdicom", "itk", "matplotlib", "onnx", "pandas"}
+SLOW_TO_IMPORT = {"highdicom", "itk", "matplotlib", "onnx", "onnxruntime", "pandas"}
 
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if "_bundles" not in path.parts and path != PACKAGE / "__init__.py"
@@ -52,6 +53,10 @@ def project_parts(path: Path) -> set[str]:
     """The parts of the package that a module imports: ``kneebundle.io.dicom`` counts as ``io``."""
     names = (name.split(".") for name in imported_modules(ast.parse(path.read_text())))
     return {name[1] for name in names if name[0] == "kneebundle" and name[1:] not in ([], ["__version__"])}
+
+
+def imports_package(path: Path, package: str) -> bool:
+    return any(name.split(".")[0] == package for name in imported_modules(ast.parse(path.read_text())))
 
 
 def imports_at_module_level(path: Path) -> Iterator[str]:
@@ -120,6 +125,15 @@ def test_slow_packages_are_imported_where_they_are_used(path: Path) -> None:
     assert SLOW_TO_IMPORT.isdisjoint(name.split(".")[0] for name in imports_at_module_level(path))
 
 
+def test_only_the_label_app_knows_monai_label() -> None:
+    knowing = {module_name(path) for path in MODULES if imports_package(path, "monailabel")}
+    assert knowing and all(name.startswith("kneebundle.label_app.") for name in knowing)
+    # the command that writes the app runs without it
+    assert knowing.isdisjoint(
+        f"kneebundle.label_app.{name}" for name in ("folder", "labels", "training_set", "weights")
+    )
+
+
 def test_wheel_carries_bundles_and_data_files(repository: Path, tmp_path: Path) -> None:
     wheel = next(WheelBuilder(str(repository)).build(directory=str(tmp_path), versions=["standard"]))
     names = set(zipfile.ZipFile(wheel).namelist())
@@ -129,6 +143,6 @@ def test_wheel_carries_bundles_and_data_files(repository: Path, tmp_path: Path) 
     assert shipped
     assert {f"kneebundle/_bundles/{path.relative_to(repository / 'bundles').as_posix()}" for path in shipped} <= names
 
-    data = [path for path in PACKAGE.rglob("*") if path.suffix in (".csv", ".json", ".typed")]
+    data = [path for path in PACKAGE.rglob("*") if path.suffix in (".csv", ".json", ".md", ".toml", ".txt", ".typed")]
     assert {path.relative_to(repository).as_posix() for path in data} <= names
     assert not any(name.startswith(("bundles/", "tests/", "scripts/")) for name in names)

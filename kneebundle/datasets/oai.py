@@ -24,15 +24,14 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from PIL import Image
 
+from kneebundle.datasets.knee_pictures import landmark_columns, to_pixels, write_picture
 from kneebundle.datasets.kneel_annotations import ANNOTATION_MM, Annotation, read_annotations
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
 from kneebundle.io.tables import read_table, write_table
 from kneebundle.io.writing import write_whole
 from kneebundle.landmarks import KNEE_PA
-from kneebundle.transforms.normalize import normalize_percentiles
 from kneebundle.transforms.resample import resample_to_spacing
 from kneebundle.transforms.roi import crop_roi
 
@@ -136,10 +135,7 @@ def _write_knee(stage: str, film: MetaTensor, knee: Annotation, output: Path) ->
         image = crop_roi(film, points_mm[KNEE_PA.center], ROI_SIZE_MM, ANNOTATION_MM, mode="zeros")
         spacing_mm = ANNOTATION_MM
     name = f"{knee.subject}{knee.side}.png"
-    grey = ((normalize_percentiles(image.as_tensor(), 0.1, 99.9)[0] + 1) * 127.5).round()
-    with write_whole(output / stage / "images" / name) as temporary:
-        Image.fromarray(grey.numpy().astype(np.uint8)).save(temporary, format="PNG")
-    points = _to_pixels(image, points_mm).round(2)
+    points = write_picture(output / stage / "images" / name, image, points_mm)
     return [name, knee.subject, knee.side, knee.grade, spacing_mm, 0, *points.ravel().tolist()]
 
 
@@ -161,20 +157,13 @@ def _film_points_mm(film: MetaTensor, knee: Annotation) -> np.ndarray:
 def _half(film: MetaTensor, center_mm: np.ndarray) -> MetaTensor:
     """The half of the film that holds a point, at 1 mm."""
     middle = film.shape[2] // 2
-    right = _to_pixels(film, center_mm[None])[0, 0] >= middle
+    right = to_pixels(film, center_mm[None])[0, 0] >= middle
     pixels = film.as_tensor()
     half = pixels[..., middle:] if right else pixels[..., :middle]
     affine = torch.as_tensor(film.affine, dtype=torch.float64).clone()
     if right:
         affine[:3, 3] += affine[:3, 1] * middle
     return resample_to_spacing(MetaTensor(half, affine=affine), (HALF_MM, HALF_MM))
-
-
-def _to_pixels(image: MetaTensor, points_mm: np.ndarray) -> np.ndarray:
-    """Points (N, 2) x, y from mm to the pixels of an image, by its affine."""
-    inverse = np.linalg.inv(np.asarray(image.affine, dtype=np.float64))
-    row_column = points_mm[:, ::-1] @ inverse[:2, :2].T + inverse[:2, 3]
-    return row_column[:, ::-1]
 
 
 def _films(oai: Path) -> Mapping[str, Path]:
@@ -202,7 +191,6 @@ def _write_tables(output: Path, subjects: Sequence[str], errors: Sequence[tuple[
         json.loads(path.read_text(encoding="utf-8")) for path in (_record(output, s) for s in subjects) if path.exists()
     ]
     for stage, count in _STAGES.items():
-        columns = ["image", "subject_id", "side", "kl", "spacing_mm", "inverted"]
-        columns += [f"{axis}{i}" for i in range(count) for axis in "xy"]
-        write_table(output / stage / "landmarks.csv", columns, [row for record in records for row in record[stage]])
+        rows = [row for record in records for row in record[stage]]
+        write_table(output / stage / "landmarks.csv", landmark_columns(count), rows)
     write_table(output / "errors.csv", ["path", "reason"], errors)

@@ -16,7 +16,7 @@ __all__ = ["HeatmapInferer", "LandmarkInferer"]
 class LandmarkInferer(AutocastInferer):
     """Ask a landmark network for points and confidence, (B, N, 3); in mixed precision if a ``dtype`` is given."""
 
-    def __init__(self, dtype: str | None = None, memory_format: str = "channels_last") -> None:
+    def __init__(self, dtype: str | None = None, memory_format: str | torch.memory_format = "channels_last") -> None:
         super().__init__(dtype, memory_format)
 
     def __call__(
@@ -42,7 +42,7 @@ class HeatmapInferer(AutocastInferer):
     def __init__(
         self,
         dtype: str | None = None,
-        memory_format: str = "channels_last",
+        memory_format: str | torch.memory_format = "channels_last",
         method: str = "centroid",
         height: float = 1.0,
         confidence_spread: float = 0.015,

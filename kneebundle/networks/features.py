@@ -23,6 +23,10 @@ class FeatureExtractor(nn.Module, ABC):
     here. The weights are frozen: they take no gradient and stay in evaluation mode.
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell_px = CELL_PX  # TorchScript knows no constant of a module
+
     def freeze(self) -> None:
         """Call at the end of a subclass's ``__init__``."""
         self.requires_grad_(False)
@@ -42,9 +46,11 @@ class FeatureExtractor(nn.Module, ABC):
         Returns:
             V, (B, C, cells, cells) float32, of length 1 along C.
         """
-        size = (CELL_PX * cells, CELL_PX * cells)
-        if image.shape[-2:] != size:
-            image = functional.interpolate(image, size=size, mode="bilinear", align_corners=False, antialias=True)
+        side = self.cell_px * cells
+        if image.shape[-2] != side or image.shape[-1] != side:
+            image = functional.interpolate(
+                image, size=[side, side], mode="bilinear", align_corners=False, antialias=True
+            )
         return functional.normalize(self.describe(image, cells).float(), dim=1)
 
     @abstractmethod
@@ -91,13 +97,12 @@ class HourglassFeatures(FeatureExtractor):
     def describe(self, image: torch.Tensor, cells: int) -> torch.Tensor:
         """(B, levels * 4 width, cells, cells)."""
         found = []
-        for level, mean, deviation in zip(self._levels(image), self.mean, self.deviation, strict=True):
-            unit = functional.normalize((level - mean[:, None, None]) / deviation[:, None, None], dim=1)
-            found.append(
-                functional.interpolate(unit, size=(cells, cells), mode="bilinear", align_corners=False)
-                if unit.shape[-1] != cells
-                else unit
-            )
+        for number, level in enumerate(self._levels(image)):
+            standardised = (level - self.mean[number, :, None, None]) / self.deviation[number, :, None, None]
+            unit = functional.normalize(standardised, dim=1)
+            if unit.shape[-1] != cells:
+                unit = functional.interpolate(unit, size=[cells, cells], mode="bilinear", align_corners=False)
+            found.append(unit)
         return torch.cat(found, dim=1)
 
     def _levels(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -116,7 +121,7 @@ class HourglassFeatures(FeatureExtractor):
             self.deviation[number] = level.std((0, 2, 3)).clamp_min(1e-3)
 
     def load_landmark_network(self, state: dict[str, torch.Tensor]) -> None:
-        """Take the weights of a landmark network of the same width and block.
+        """Take the weights of a landmark network of the same width and block, or of a PartsNet that has such features.
 
         Raises:
             RuntimeError: as ``load_state_dict``, if they are of another architecture.
@@ -125,5 +130,6 @@ class HourglassFeatures(FeatureExtractor):
         for number, level in enumerate(self.levels):
             place = "hourglass." + "inner." * number + "lower."
             own.update({f"levels.{number}.{name}": place + name for name in level.state_dict()})
-        taken = {name: state[place] for name, place in own.items() if place in state}
+        places = ((name, key) for name, place in own.items() for key in (place, f"extractor.{name}"))
+        taken = {name: state[key] for name, key in places if key in state}
         self.load_state_dict({**taken, "mean": self.mean, "deviation": self.deviation})

@@ -1,7 +1,5 @@
 """Parts: feature vectors with places, and the heatmaps that say where an image shows them (Tiirola 2023, section 2)."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -64,6 +62,7 @@ class PartsNet(nn.Module):
         self.extractor = extractor
         self.cells = int(cells)
         self.sharpness = float(sharpness)
+        self.outermost = _OUTERMOST
         self.places = nn.Parameter(grid_places(places))
         self.register_buffer("vectors", torch.zeros(places**2, channels))
         self.register_buffer("least_agreement", torch.tensor(0.0))
@@ -96,7 +95,7 @@ class PartsNet(nn.Module):
         if self.reference.numel() == 0:
             return self.vectors
         with torch.no_grad():
-            self.places.clamp_(-_OUTERMOST, _OUTERMOST)
+            self.places.clamp_(-self.outermost, self.outermost)
         vectors = sampled(self.reference, self.places.unsqueeze(0))[0].T
         return functional.normalize(vectors, dim=1)
 

@@ -1,7 +1,5 @@
 """VGG16's features up to its 22nd layer, the published backbone of parts-based registration (Tiirola 2023, section 2)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -65,8 +65,8 @@ class BestMetric:
 class ResumableCheckpoint:
     """Handler of a trainer that saves everything after each epoch, and goes on from there if asked to.
 
-    Besides ``objects`` it saves the trainer (epoch, iteration, and whatever its ``state_dict`` adds), the evaluator's
-    best metric and the global random states. It saves after all other handlers of the epoch, wherever it stands in
+    Besides ``objects`` it saves the trainer (epoch, iteration, and whatever its ``state_dict`` adds), its gradient scaler if it has
+    one, the evaluator's best metric and the global random states. It saves after all other handlers of the epoch, wherever it stands in
     their list, into one file that is written under a temporary name and renamed, and that
     ``torch.load(weights_only=True)`` reads.
 
@@ -101,7 +101,7 @@ class ResumableCheckpoint:
         for name, item in self.objects.items():
             if not (hasattr(item, "state_dict") and hasattr(item, "load_state_dict")):
                 raise ValueError(f"{name} is a {type(item).__name__}, which has no state_dict to save")
-            if name in ("trainer", "random", "best_metric"):
+            if name in ("trainer", "random", "best_metric", "scaler"):
                 raise ValueError(f"{name} is a name that this handler uses itself; choose another")
         if evaluator is not None:
             self.objects["best_metric"] = BestMetric(evaluator)
@@ -112,6 +112,8 @@ class ResumableCheckpoint:
         """Attach to the trainer."""
         self.objects["trainer"] = engine
         self.objects["random"] = RandomStates()
+        if getattr(engine, "scaler", None) is not None:
+            self.objects["scaler"] = engine.scaler  # type: ignore[attr-defined]
         engine.add_event_handler(Events.STARTED, self._start)
 
     def _start(self, engine: Engine) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from ignite.engine import Engine
@@ -14,7 +15,8 @@ __all__ = ["GradientClipping"]
 class GradientClipping:
     """Handler of a trainer that shortens the gradient of all parameters together to a largest norm before each step.
 
-    Heatmaps that are the product of two maps have gradients with rare, very long outliers.
+    Heatmaps that are the product of two maps have gradients with rare, very long outliers. Gradients that a scaler has enlarged (training
+    in float16) are brought back first.
 
     Args:
         parameters: of the network.
@@ -36,4 +38,7 @@ class GradientClipping:
             engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self)
 
     def __call__(self, engine: Engine) -> None:
+        scaler: Any = getattr(engine, "scaler", None)
+        if scaler is not None:
+            scaler.unscale_(engine.optimizer)  # type: ignore[attr-defined]
         torch.nn.utils.clip_grad_norm_(self.parameters, self.max_norm)

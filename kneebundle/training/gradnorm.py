@@ -85,7 +85,7 @@ class GradNormTrainer(SupervisedTrainer):
     al. 2019, section 2.1). The weights are those of the step before, as in Algorithm 1 of Chen et al. (2018). They stand in
     ``engine.state.task_weights`` (stages, tasks), the unweighted losses in ``engine.state.task_losses``, and both the
     weights and GradNorm's state are part of the trainer's ``state_dict``, so a checkpoint that saves the trainer resumes
-    them exactly. For mixed precision give ``inferer=AutocastInferer()``.
+    them exactly. For mixed precision see :class:`~kneebundle.training.amp.AutocastInferer`.
 
     Args:
         tasks: names of the tasks, in the order of the loss.
@@ -156,18 +156,25 @@ class GradNormTrainer(SupervisedTrainer):
             )
         total = (weights.to(values.device, copy=True) * values).sum()
         if self.weighting == "gradnorm" and self.state.iteration % self.weight_interval == 0:
-            self.grad_norm.update(_over_processes(values), _over_processes(self._gradient_norms(losses)))
+            norms = _over_processes(self._gradient_norms(losses))
+            if bool(
+                torch.isfinite(norms).all()
+            ):  # else the scaler is still too large, and the trainer passes over the step, too
+                self.grad_norm.update(_over_processes(values), norms)
         self._show(values.detach())
         return total
 
     def _gradient_norms(self, losses: Sequence[Sequence[torch.Tensor]]) -> torch.Tensor:
-        """(stages, tasks) |grad_W L_t|, W the weights of the last layer that the tasks of a stage share."""
-        return torch.stack(
-            [
-                torch.stack([_gradient_norm(loss, list(layer.parameters())) for loss in stage])
-                for stage, layer in zip(losses, self.shared, strict=True)
-            ]
-        )
+        """(stages, tasks) |grad_W L_t|, W the weights of the last layer that the tasks of a stage share.
+
+        In float16 the losses are enlarged as the trainer's scaler has it, lest the gradients vanish on their way.
+        """
+        scale = 1.0 if self.scaler is None else self.scaler.get_scale()
+        norms = [
+            torch.stack([_gradient_norm(loss * scale, list(layer.parameters())) for loss in stage])
+            for stage, layer in zip(losses, self.shared, strict=True)
+        ]
+        return torch.stack(norms) / scale
 
     def _show(self, losses: torch.Tensor) -> None:
         state: Any = self.state

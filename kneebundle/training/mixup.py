@@ -61,7 +61,7 @@ class MixUpTrainer(SupervisedTrainer):
 
     The predictions in ``engine.state.output`` are o1 (paired), o' (original) or those of plain training. The random
     numbers are the trainer's own and part of its ``state_dict``, so a checkpoint that saves the trainer resumes them
-    exactly. For mixed precision give ``inferer=AutocastInferer()``; ``amp=True`` is MONAI's and works on CUDA only.
+    exactly. For mixed precision see :class:`~kneebundle.training.amp.AutocastInferer`; ``amp=True`` works on CUDA only.
 
     Args:
         mixup: ``"paired"``, ``"original"`` or ``"none"``.

@@ -14,6 +14,7 @@ from monai.transforms import Transform
 from kneebundle.errors import KneeBundleError
 from kneebundle.networks.features import FeatureExtractor, HourglassFeatures
 from kneebundle.networks.parts import PartsNet
+from kneebundle.training.amp import AutocastInferer
 
 __all__ = ["FrozenFeaturesd", "SelectionInferer", "most_typical", "pretrained", "start_parts"]
 
@@ -25,15 +26,20 @@ class FrozenFeaturesd(Transform):
 
     Args:
         network: ready, see :func:`start_parts`.
+        dtype: see :class:`~kneebundle.training.amp.AutocastInferer`; the features themselves are float32.
+        memory_format: the same.
     """
 
-    def __init__(self, network: PartsNet) -> None:
+    def __init__(
+        self, network: PartsNet, dtype: str | None = None, memory_format: str | torch.memory_format = "contiguous"
+    ) -> None:
         self.network = network
+        self.infer = AutocastInferer(dtype, memory_format)
 
     @torch.no_grad()
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         image = _image(data).unsqueeze(0).to(self.network.places.device)
-        return {**data, "features": self.network.extractor(image, self.network.cells)[0]}
+        return {**data, "features": self.infer(image, self.network.extractor, self.network.cells)[0]}
 
 
 class SelectionInferer(SimpleInferer):
@@ -44,7 +50,7 @@ class SelectionInferer(SimpleInferer):
 
 
 def pretrained(extractor: FeatureExtractor, weights: str | Path) -> FeatureExtractor:
-    """Features with the weights of a landmark network; those that bring weights of their own stay as they are.
+    """Features with the weights of a landmark network or of another PartsNet; those that bring weights of their own stay as they are.
 
     Raises:
         KneeBundleError: if the file is missing or of another architecture.
@@ -67,7 +73,7 @@ def start_parts(network: PartsNet, dataset: Any, weights: str | Path, reference:
     Args:
         network: as its config defines it.
         dataset: items with ``image`` (1, S, S), ``landmarks`` (16, 2) in [0, 1) if known, and ``path``.
-        weights: of the landmark network that the features come from.
+        weights: of the landmark network that the features come from, or of a PartsNet that has them.
         reference: end of the path of the reference image; empty: the most typical of the first images.
 
     Returns:

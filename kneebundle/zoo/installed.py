@@ -10,7 +10,7 @@ from pathlib import Path
 import kneebundle
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["InstalledBundle", "bundle_root", "bundles_folder", "installed_bundles"]
+__all__ = ["InstalledBundle", "bundle_root", "bundles_folder", "file_digest", "installed_bundles"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _described(root: Path) -> InstalledBundle:
             "no version can be read from the metadata; install the bundle again", _metadata(root)
         ) from error
     files = sorted(path for path in root.glob("models/*") if path.suffix in (".pt", ".ts", ".onnx"))
-    return InstalledBundle(root.name, version, root, tuple((path.name, _sha256(path)) for path in files))
+    return InstalledBundle(root.name, version, root, tuple((path.name, file_digest(path)) for path in files))
 
 
 def _roots(folder: Path) -> list[Path]:
@@ -91,8 +91,9 @@ def _metadata(root: Path) -> Path:
     return root / "configs" / "metadata.json"
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """The digest of a file's content, in hexadecimal digits; ``algorithm`` as :mod:`hashlib` names it."""
+    digest = hashlib.new(algorithm)
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)

@@ -33,7 +33,7 @@ _NARROW = {**SMALL, "network_def#width": 4}
 BUNDLES = {
     # pixels as coarse as the network's poolings allow
     "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}, _REGION),
-    "knee_roi_localization": Bundle(_NARROW, _REGION),
+    "knee_roi_localization": Bundle({**_NARROW, "film_count": 4}, _REGION),
     # 140 mm are 64 pixels
     "knee_landmark_scn": Bundle(
         {**SMALL, "features": 4, "spacing_mm": 2.1875},
@@ -41,7 +41,7 @@ BUNDLES = {
         + ("decoding", "confidence_height", "confidence_spread"),
     ),
     "hand_landmark_scn": Bundle(
-        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64]},
+        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64], "epoch_size": 4},
         ("network_def", "networks", "region_transforms", "image_size", "fill_mode", "architecture", "features")
         + ("dropout", "spatial_features", "spatial_downsampling", "decoding", "confidence_height", "confidence_spread"),
     ),
@@ -60,7 +60,7 @@ BUNDLES = {
     "knee_parts_registration": Bundle(
         {**SMALL, "levels": 1, "stages": [[14, 3, 1]]},
         ("network_def", "extractor", "region_transforms", "registration", "pixels", "levels", "sharpness")
-        + ("features", "sigma", "disturbance_weight", "reach", "stages"),
+        + ("features", "sigma", "disturbance_weight", "per_area", "reach", "stages"),
     ),
 }
 
@@ -69,6 +69,12 @@ def config(bundle: Path, name: str) -> dict[str, Any]:
     """One of the configuration files of a bundle."""
     content: dict[str, Any] = json.loads((bundle / "configs" / name).read_text())
     return content
+
+
+def small_inference(bundle: Path) -> dict[str, Any]:
+    """Overrides of inference.json for weights that were trained with the small settings."""
+    known = config(bundle, "inference.json")
+    return {key: value for key, value in BUNDLES[bundle.name].small.items() if key.split("#")[0] in known}
 
 
 def start(bundle: Path, run_id: str, files: list[str], **overrides: Any) -> None:

@@ -1,10 +1,9 @@
-"""What every bundle promises, through monai.bundle: its properties, training, resuming, evaluation."""
+"""What every bundle promises, through monai.bundle: training, resuming, evaluation; test_model_zoo.py has what the zoo asks."""
 
 from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigWorkflow, verify_metadata
 
 from tests.bundles.bundle_runs import BUNDLES, config, start
 
@@ -21,29 +20,6 @@ def test_no_bundle_is_left_out(repository: Path) -> None:
 def test_training_and_inference_agree(bundle: Path) -> None:
     for key in BUNDLES[bundle.name].shared_keys:
         assert config(bundle, "train.json")[key] == config(bundle, "inference.json")[key], key
-
-
-def test_metadata_is_that_of_the_schema(bundle: Path, shared_data: Path) -> None:
-    verify_metadata(
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        filepath=str(shared_data / "monai_metadata_schema_20240725.json"),
-        create_dir=False,
-    )
-
-
-@pytest.mark.parametrize("workflow", ["train", "inference"])
-def test_has_the_properties_that_monai_asks_for(bundle: Path, workflow: str, tmp_path: Path) -> None:
-    flow = ConfigWorkflow(
-        config_file=[str(bundle / "configs" / f"{workflow}.json")],
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        workflow_type=workflow,
-        logging_file=False,
-        bundle_root=str(bundle),
-        output_dir=str(tmp_path),
-        phantom_size=4,
-    )
-    flow.initialize()
-    assert not flow.check_properties()
 
 
 def test_trains_without_data_and_goes_on_and_is_evaluated(bundle: Path, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ ALIKE = (
     "initialize",
     "finalize",
 )
+# eighteen numbers, learnt in minutes from features that are computed once: nothing to share, and its README says so
+ALONE = {"knee_parts_registration"}
 
 
 def run_processes(count: int, bundle: Path, output: Path, **settings: object) -> list[dict]:
@@ -69,7 +71,7 @@ def test_a_single_process_is_told_how_to_start(repository: Path, tmp_path: Path)
     assert "torchrun" in str(refusal.value.__cause__)
 
 
-@pytest.mark.parametrize("name", sorted(set(BUNDLES) - {"knee_parts_registration"}))  # that one learns in minutes
+@pytest.mark.parametrize("name", sorted(set(BUNDLES) - ALONE))
 def test_the_overlays_are_those_of_all_bundles(repository: Path, name: str) -> None:
     """One process group, one sampler and one way to find the device for all; training alone wraps what learns."""
     bundle, other = repository / "bundles" / name, repository / "bundles" / "knee_roi_localization"
@@ -79,3 +81,10 @@ def test_the_overlays_are_those_of_all_bundles(repository: Path, name: str) -> N
         assert training[key] == evaluating[key] == reference[key], key
     assert set(evaluating) == set(ALIKE)
     assert set(training) - {"loss"} == {*ALIKE, "network"}
+
+
+@pytest.mark.parametrize("name", sorted(ALONE))
+def test_a_bundle_for_one_process_says_so(repository: Path, name: str) -> None:
+    bundle = repository / "bundles" / name
+    assert not list(bundle.glob("configs/multi_gpu_*.json"))
+    assert "There is no `multi_gpu_train.json`" in (bundle / "docs" / "README.md").read_text()

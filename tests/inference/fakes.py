@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,3 +52,23 @@ def write_picture(path: Path, grey: int) -> Path:
     pixels[0, :2] = [max(grey - 1, 0), min(grey + 1, 255)]
     Image.fromarray(pixels).save(path)
     return path
+
+
+class DeadlyPipeline(FakePipeline):
+    """Kills its own process over an image of this grey value: always, or only until a file is there, which it leaves."""
+
+    def __init__(self, grey: int, once: Path | None = None) -> None:
+        super().__init__()
+        self.grey = grey
+        self.once = once
+
+    def predict_batch(self, radiographs: Sequence[Radiograph]) -> list[RadiographResult | KneeBundleError]:
+        deadly = any(round(float(r.pixels.mean())) == self.grey for r in radiographs)
+        if deadly and (self.once is None or not self.once.exists()):
+            if self.once is not None:
+                self.once.touch()
+            self.die()
+        return super().predict_batch(radiographs)
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from kneebundle.networks.features import HourglassFeatures
 from kneebundle.networks.hourglass import HourglassLandmarkNet
+from kneebundle.networks.parts import PartsNet
 from kneebundle.networks.vgg_features import VGGFeatures
 
 
@@ -99,3 +100,11 @@ def test_vgg_computes_what_its_weights_say() -> None:
     assert float(seen[:, 2:].abs().max()) == 0
     unit = network(image, cells=4)
     torch.testing.assert_close(unit[:, 0], (pooled / (pooled.square() + 0.25).sqrt())[:, 0])
+
+
+def test_weights_come_from_a_network_of_parts_too() -> None:
+    features, _ = narrow()
+    fewer = HourglassFeatures(levels=1, width=4)
+    fewer.load_landmark_network(PartsNet(features, channels=32).state_dict())
+    torch.testing.assert_close(fewer.entry.state_dict(), features.entry.state_dict())
+    torch.testing.assert_close(fewer.levels[0].state_dict(), features.levels[0].state_dict())

@@ -4,8 +4,9 @@ import torch
 from torch.nn import functional
 
 from kneebundle.losses.part_selection import PartSelectionLoss
-from kneebundle.networks.features import FeatureExtractor
+from kneebundle.networks.features import FeatureExtractor, HourglassFeatures
 from kneebundle.networks.parts import PartsNet, grid_places, sampled
+from kneebundle.networks.vgg_features import VGGFeatures
 
 
 class Raw(FeatureExtractor):
@@ -93,3 +94,13 @@ def test_the_state_holds_the_parts_and_not_the_reference() -> None:
     parts.settle()
     assert parts.reference.numel() == 0
     torch.testing.assert_close(parts(image(2)), expected)
+
+
+def test_is_scripted_once_settled() -> None:
+    """What monai.bundle ckpt_export does; the paper's features and those of the bundle."""
+    for features, channels in ((VGGFeatures(), 512), (HourglassFeatures(levels=2, width=4), 32)):
+        parts = PartsNet(features, channels, cells=8, sharpness=3.0).eval()
+        with torch.no_grad():
+            parts.vectors.normal_()
+            other_size = torch.rand(1, 1, 70, 60)
+            torch.testing.assert_close(torch.jit.script(parts)(other_size), parts(other_size))

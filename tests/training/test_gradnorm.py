@@ -141,6 +141,20 @@ def test_the_gradient_norms_are_those_on_the_shared_layer() -> None:
         torch.testing.assert_close(norms[0, task], expected)
 
 
+def test_a_scaler_changes_neither_the_norms_nor_the_weights_and_its_overflow_is_passed_over() -> None:
+    plain, scaled = trainer(3), trainer(3)
+    scaled.amp, scaled.amp_kwargs = True, {"enabled": False}
+    scaled.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**12)  # type: ignore[assignment]
+    for engine in (plain, scaled):
+        engine.run()
+    torch.testing.assert_close(scaled.state.task_weights, plain.state.task_weights)
+    torch.testing.assert_close(scaled.network.state_dict(), plain.network.state_dict())
+    too_large: Any = trainer()
+    too_large._gradient_norms = lambda losses: torch.tensor([[1.0, torch.inf]])
+    too_large.run()
+    assert too_large.state.task_weights.tolist() == [[1.0, 1.0]]
+
+
 def test_fixed_weights_stay_and_are_needed_where_they_are_asked_for() -> None:
     engine = trainer(2, weighting="fixed", task_weights=[0.5, 2.0])
     engine.run()

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from ignite.engine import Engine
 from monai.bundle import ConfigParser
 from monai.utils import set_determinism
 
 from kneebundle.errors import KneeBundleError
+from kneebundle.training.checkpoint import ResumableCheckpoint
 
 CONFIG: dict[str, Any] = {
     "imports": ["$import torch", "$import monai.handlers"],
@@ -191,6 +193,15 @@ def _fails_at_call(number: int) -> Any:
         return LandmarkLoss.forward(self, pred, target)
 
     return forward
+
+
+def test_the_scaler_of_a_training_in_float16_goes_on_where_it_was(tmp_path: Path) -> None:
+    for resume, before in ((False, 8.0), (True, 2.0)):
+        engine: Any = Engine(lambda *_: None)
+        engine.scaler = torch.amp.GradScaler("cpu", init_scale=before)
+        ResumableCheckpoint(tmp_path / "checkpoint.pt", {}, resume=resume).attach(engine)
+        engine.run([0], max_epochs=2 if resume else 1)
+        assert engine.scaler.get_scale() == 8.0
 
 
 def test_the_best_weights_are_a_plain_state_dict_and_survive_a_worse_resumed_epoch(tmp_path: Path) -> None:

@@ -1,0 +1,5 @@
+"""The MONAI Label app: films answered by the pipelines, points corrected by people, the landmark network trained on them.
+
+:mod:`kneebundle.label_app.folder` writes the app's folder. ``app``, ``datastore``, ``infer``, ``learning``, ``refusals`` and
+``train`` import ``monailabel``, which lives in an environment of its own; nothing else of the package imports them.
+"""

@@ -1,0 +1,95 @@
+"""The folder that ``monailabel start_server --app`` takes."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from uuid import uuid4
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.zoo.installed import bundle_root
+
+__all__ = ["MODELS", "chosen_models", "write_app"]
+
+LANDMARKS = "knee_landmark_localization"
+PLANNING = "knee_surgical_planning"
+MODELS = (LANDMARKS, PLANNING)
+"""What the app can serve."""
+_BUNDLES = (*MODELS, "knee_roi_localization")
+_BUNDLE_PARTS = ("configs", "docs", "models", "LICENSE")
+_FILES = Path(__file__).with_name("files")
+
+
+def write_app(folder: Path, overwrite: bool = False) -> None:
+    """Write the app: ``main.py``, ``README.md``, what to install, and a copy of the bundles in ``model/``.
+
+    Args:
+        folder: new or empty.
+        overwrite: bring an app that is there up to date; weights that it trained (``trained/``) and its logs stay.
+
+    Raises:
+        KneeBundleError: if the folder holds something else, or an app and ``overwrite`` is not given.
+    """
+    _check_free(folder, overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    fresh = folder.parent / f".{uuid4().hex[:12]}"
+    try:
+        shutil.copytree(_FILES, fresh, ignore=shutil.ignore_patterns("__pycache__"))
+        for bundle in _BUNDLES:
+            _copy_bundle(bundle_root(bundle), fresh / "model" / bundle)
+        if folder.exists():
+            _take_over(fresh, folder)
+        else:
+            fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def chosen_models(names: str) -> Sequence[str]:
+    """The models named in ``--conf models``, joined by commas; ``all`` is all of them.
+
+    Raises:
+        KneeBundleError: if the app has no model of a name.
+    """
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    if not wanted or "all" in wanted:
+        return MODELS
+    unknown = [name for name in wanted if name not in MODELS]
+    if unknown:
+        raise KneeBundleError(f"there is no model {unknown[0]!r}; --conf models takes {', '.join(MODELS)} or all")
+    return list(dict.fromkeys(wanted))
+
+
+def _check_free(folder: Path, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise KneeBundleError("this is a file; give a new folder for the app", folder)
+    if not any(folder.iterdir()):
+        return
+    main = folder / "main.py"
+    if not main.is_file() or "kneebundle.label_app" not in main.read_text(encoding="utf-8", errors="replace"):
+        raise KneeBundleError("the folder holds something else than this app; give a new or an empty one", folder)
+    if not overwrite:
+        raise KneeBundleError(
+            "the app is already there; --overwrite brings it up to date and keeps the weights that it trained", folder
+        )
+
+
+def _copy_bundle(source: Path, target: Path) -> None:
+    for part in _BUNDLE_PARTS:
+        if (source / part).is_dir():
+            shutil.copytree(source / part, target / part)
+        else:
+            shutil.copy2(source / part, target / part)
+
+
+def _take_over(fresh: Path, folder: Path) -> None:
+    """Move what is fresh into the folder, bundle by bundle, and main.py last."""
+    (folder / "model").mkdir(exist_ok=True)
+    parts = sorted(path.relative_to(fresh) for path in fresh.iterdir() if path.name not in ("model", "main.py"))
+    for part in (*(Path("model", bundle) for bundle in _BUNDLES), *parts, Path("main.py")):
+        if (folder / part).is_dir():
+            shutil.rmtree(folder / part)
+        (fresh / part).replace(folder / part)

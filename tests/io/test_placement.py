@@ -1,0 +1,62 @@
+"""Pixels lie where ITK, and with it 3D Slicer, puts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from kneebundle.io.dicom_writing import write_dicom
+from kneebundle.io.placement import placement_of, read_placement
+
+PIXELS = np.random.default_rng(0).integers(0, 255, (60, 40)).astype(np.uint8)
+POINTS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [3.5, 7.25]])
+
+
+def test_a_picture_lies_at_one_mm_a_pixel(tmp_path: Path) -> None:
+    Image.fromarray(PIXELS).save(tmp_path / "film.png", dpi=(300, 300))
+    lps = read_placement(tmp_path / "film.png", (0.2, 0.3)).to_lps(POINTS)
+    np.testing.assert_allclose(lps, [[0, 0, 0], [10, 0, 0], [0, 10, 0], [3.5, 7.25, 0]])
+
+
+@pytest.mark.parametrize(
+    ("attributes", "row_mm", "column_mm"),
+    [
+        ({}, 0.2, 0.3),
+        ({"PixelSpacing": ["0.15", "0.25"], "PixelSpacingCalibrationType": "GEOMETRY"}, 0.2, 0.3),
+        ({"ImagerPixelSpacing": None}, 1.0, 1.0),
+    ],
+    ids=["both spacings", "calibrated in the knee", "no detector spacing"],
+)
+def test_dicom_lies_at_its_detector_spacing(
+    tmp_path: Path, attributes: dict[str, Any], row_mm: float, column_mm: float
+) -> None:
+    write_dicom(tmp_path / "film.dcm", PIXELS, (0.2, 0.3), attributes=attributes)
+    lps = read_placement(tmp_path / "film.dcm").to_lps(POINTS)
+    np.testing.assert_allclose(lps[1:3], [[10 * column_mm, 0, 0], [0, 10 * row_mm, 0]])
+
+
+def test_nifti_lies_where_its_affine_says(tmp_path: Path) -> None:
+    affine = np.diag([0.3, 0.2, 1.0, 1.0])
+    affine[:3, 3] = [5.0, 7.0, 0.0]
+    nibabel.save(nibabel.Nifti1Image(PIXELS.T[:, :, None], affine), tmp_path / "film.nii.gz")
+    lps = read_placement(tmp_path / "film.nii.gz").to_lps(POINTS[:3])
+    np.testing.assert_allclose(lps, [[-5, -7, 0], [-8, -7, 0], [-5, -9, 0]], atol=1e-5)
+
+
+def test_the_way_back_is_exact(tmp_path: Path) -> None:
+    affine = np.array([[0.0, 0.2, 0, 3.0], [0.3, 0.0, 0, -4.0], [0, 0, 1.0, 9.0], [0, 0, 0, 1]])
+    nibabel.save(nibabel.Nifti1Image(PIXELS.T[:, :, None], affine), tmp_path / "film.nii")
+    placement = read_placement(tmp_path / "film.nii")
+    np.testing.assert_allclose(placement.to_px(placement.to_lps(POINTS)), POINTS, atol=1e-5)
+
+
+def test_a_file_that_itk_cannot_read_lies_at_the_spacing_given(tmp_path: Path) -> None:
+    (tmp_path / "film.xyz").write_bytes(b"no image")
+    placement = read_placement(tmp_path / "film.xyz", (0.2, 0.3))
+    np.testing.assert_allclose(placement.to_lps(POINTS), placement_of((0.2, 0.3)).to_lps(POINTS))
+    np.testing.assert_allclose(placement.to_lps(POINTS)[3], [3.5 * 0.3, 7.25 * 0.2, 0])
