@@ -40,8 +40,13 @@ def start_process_group() -> None:
 
 
 def leave_process_group() -> None:
-    """Leave the other processes, if they were joined."""
+    """Leave the other processes, if they were joined, once all of them are done.
+
+    The first process writes files when the others have nothing left to do; one that ends meanwhile may be torn down while a thread
+    of gloo still lets go of the last exchange, and then aborts.
+    """
     if dist.is_initialized():
+        dist.barrier()
         dist.destroy_process_group()
 
 
