@@ -10,6 +10,7 @@ from kneebundle.errors import KneeBundleError
 from kneebundle.inference.answering import Job, OutputFolder
 from kneebundle.inference.manifest import ImageRequest
 from kneebundle.inference.naming import output_names
+from kneebundle.io.writing import sweep_leftovers
 from kneebundle.reports.csv_report import write_errors, write_landmarks, write_measurements
 from kneebundle.reports.files import expected_files
 from kneebundle.reports.json_report import read_document
@@ -18,7 +19,7 @@ __all__ = ["Books"]
 
 
 class Books:
-    """What an output folder holds of this run and of earlier ones.
+    """What an output folder holds of this run and of earlier ones; what killed runs left half-written is removed.
 
     Args:
         folder: made if it is not there.
@@ -34,6 +35,8 @@ class Books:
         except OSError as error:
             reason = f"cannot make the output folder ({error.strerror}); give another with -o"
             raise KneeBundleError(reason, folder.output) from error
+        for place in folder.places:
+            sweep_leftovers(place)
         self.names = {_identity(document): name for name, document in self._existing()}
 
     def jobs(self, requests: Sequence[ImageRequest]) -> list[Job]:

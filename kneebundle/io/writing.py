@@ -1,14 +1,19 @@
-"""Files are written whole or not at all."""
+"""Files are written whole or not at all; what a killed process left of them is swept up."""
 
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["write_whole"]
+__all__ = ["sweep_leftovers", "write_whole"]
+
+_HOUR_S = 3600.0
+_TEMPORARY = re.compile(r"\.(ray-)?[0-9a-f]{12}(\.[^.]+){0,2}")
 
 
 @contextmanager
@@ -28,3 +33,13 @@ def write_whole(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep_leftovers(folder: Path, older_than_s: float = _HOUR_S) -> None:
+    """Remove the hidden temporary files that processes left in a folder when they were killed.
+
+    Younger ones stay, since another process may be writing them.
+    """
+    for path in folder.glob(".*"):
+        if _TEMPORARY.fullmatch(path.name) and path.is_file() and time.time() - path.stat().st_mtime > older_than_s:
+            path.unlink(missing_ok=True)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import sweep_leftovers, write_whole
 
 
 def test_the_file_takes_its_place_only_when_the_block_is_done(tmp_path: Path) -> None:
@@ -27,3 +28,22 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: ty
         raise error
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_old_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    old = [
+        ".0123456789ab.png",
+        ".0123456789ab.nii.gz",
+        ".ray-0123456789ab",
+        ".hidden.png",
+        "k0.json",
+        ".0123456789ab.d",
+    ]
+    for name in old[:-1]:
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / old[-1]).mkdir()
+    (tmp_path / ".ba9876543210.png").write_bytes(b"")  # perhaps being written
+    sweep_leftovers(tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {".hidden.png", "k0.json", ".0123456789ab.d", ".ba9876543210.png"}
