@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
-__all__ = ["KneeBundleError"]
+__all__ = ["KneeBundleError", "in_brief"]
 
 
 class KneeBundleError(Exception):
@@ -21,3 +22,8 @@ class KneeBundleError(Exception):
         self.reason = " ".join(message.split())
         self.path = None if path is None else str(path)
         super().__init__(self.reason if path is None else f"{path}: {self.reason}")
+
+
+def in_brief(error: BaseException, most: int = 160) -> str:
+    """What an error says, in one line of so many characters at most; torch lists every key of weights that do not fit."""
+    return textwrap.shorten(str(error), most, placeholder=" ...")

@@ -13,7 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.transforms import Compose
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.inference.results import ModelInfo
 
 __all__ = ["BundleNetworks", "weight_files"]
@@ -85,6 +85,6 @@ class BundleNetworks:
             network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         except (RuntimeError, OSError) as error:
             raise KneeBundleError(
-                f"the weights do not fit the bundle's network ({error}); use those made for it", file
+                f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file
             ) from error
         return network.to(self.device, memory_format=torch.channels_last).eval()

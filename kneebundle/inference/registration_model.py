@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.inference.bundle_networks import weight_files
 from kneebundle.inference.objectives import NccObjective
 from kneebundle.inference.registration import register
@@ -101,7 +101,7 @@ class RegistrationModel:
             network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
         except (RuntimeError, OSError) as error:
             raise KneeBundleError(
-                f"the weights do not fit the bundle's network ({error}); use those made for it", file
+                f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file
             ) from error
         return network.to(self.device).eval()
 

@@ -15,7 +15,7 @@ from monai.engines import Evaluator
 from monai.handlers import CheckpointLoader
 from torch import nn
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.training.early_stop import EarlyStop
 from kneebundle.training.weights import _FileSaver
 
@@ -128,7 +128,7 @@ class ResumableCheckpoint:
             CheckpointLoader(str(self.path), self.objects, map_location="cpu")(engine)  # type: ignore[arg-type]
         except Exception as error:
             raise KneeBundleError(
-                f"cannot go on from this checkpoint ({error}); give the settings it was made with, "
+                f"cannot go on from this checkpoint ({in_brief(error)}); give the settings it was made with, "
                 "or start without resume",
                 self.path,
             ) from error

@@ -11,7 +11,7 @@ import torch
 from monai.inferers import SimpleInferer
 from monai.transforms import Transform
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.networks.features import FeatureExtractor, HourglassFeatures
 from kneebundle.networks.parts import PartsNet
 from kneebundle.training.amp import AutocastInferer
@@ -63,7 +63,7 @@ def pretrained(extractor: FeatureExtractor, weights: str | Path) -> FeatureExtra
     try:
         extractor.load_landmark_network(torch.load(path, map_location="cpu", weights_only=True))
     except RuntimeError as error:
-        raise KneeBundleError(f"these weights are of another network ({error})", path) from error
+        raise KneeBundleError(f"these weights are of another network ({in_brief(error)})", path) from error
     return extractor
 
 
