@@ -13,6 +13,7 @@ import torch
 from monai.transforms import Transform
 
 from kneebundle.datasets.phantoms.hand import draw_hand
+from kneebundle.datasets.sections import is_training, phantom_records
 from kneebundle.datasets.usable import usable_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import find_images, read_radiograph
@@ -31,7 +32,6 @@ __all__ = [
 WRIST = (0, 4)
 WRIST_MM = 50.0
 TABLES = ("landmarks_px.csv", "all.csv", "landmarks.csv")
-_PHANTOM_IN_VALIDATION = 1_000_000
 
 
 def wrist_spacing(points_px: np.ndarray) -> float:
@@ -151,14 +151,9 @@ def hand_records(
         KneeBundleError: if the folder or its table is not usable, or the fold does not exist.
         ValueError: on another section.
     """
-    if section not in ("training", "validation"):
-        raise ValueError(f"section is 'training' or 'validation', got {section!r}")
-    if not -1 <= fold < folds:
-        raise KneeBundleError(f"fold {fold} does not exist; choose 0 to {folds - 1}, or -1 to train on everything")
-    train = section == "training"
+    train = is_training(section, fold, folds)
     if not dataset_dir:
-        first, count = (0, phantom_size) if train else (_PHANTOM_IN_VALIDATION, max(1, phantom_size // 4))
-        return [{"phantom": first + i, "seed": seed} for i in range(count)]
+        return phantom_records(train, phantom_size, seed)
     records = _labelled_images(Path(dataset_dir))
     if fold >= 0:
         numbers = fold_members(Path(dataset_dir), [r["id"] for r in records], folds)

@@ -12,6 +12,7 @@ from monai.transforms import Transform
 
 from kneebundle.datasets.folds import subject_folds
 from kneebundle.datasets.phantoms.knee_pa import PhantomKnees
+from kneebundle.datasets.sections import is_training, phantom_records
 from kneebundle.datasets.usable import usable_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import find_images, read_radiograph
@@ -87,15 +88,9 @@ def knee_records(
         KneeBundleError: if the folder or its table is not usable, or the fold does not exist.
         ValueError: on another section.
     """
-    if section not in ("training", "validation"):
-        raise ValueError(f"section is 'training' or 'validation', got {section!r}")
-    if not -1 <= fold < folds:
-        raise KneeBundleError(f"fold {fold} does not exist; choose 0 to {folds - 1}, or -1 to train on everything")
+    train = is_training(section, fold, folds)
     if not dataset_dir:
-        train = section == "training"
-        count = phantom_size if train else max(1, phantom_size // 4)
-        first = 0 if train else 1_000_000
-        return [{"phantom": first + i, "seed": seed} for i in range(count)]
+        return phantom_records(train, phantom_size, seed)
     folder = Path(dataset_dir)
     records = read_landmark_table(folder / "landmarks.csv")
     chosen = [records[i] for i in _members(records, section, fold, folds)]

@@ -16,6 +16,7 @@ from kneebundle.datasets.lateral_masks import read_masks
 from kneebundle.datasets.lateral_points import records_with_points_table
 from kneebundle.datasets.lateral_polygons import records_of_coco, records_of_labelme
 from kneebundle.datasets.phantoms.lateral import POINTS, LateralKnees
+from kneebundle.datasets.sections import is_training, phantom_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
 from kneebundle.radiograph import Radiograph
@@ -46,15 +47,9 @@ def lateral_records(
         KneeBundleError: if the folder or its labels are not usable, or the fold does not exist.
         ValueError: on another section.
     """
-    if section not in ("training", "validation"):
-        raise ValueError(f"section is 'training' or 'validation', got {section!r}")
-    if not -1 <= fold < folds:
-        raise KneeBundleError(f"fold {fold} does not exist; choose 0 to {folds - 1}, or -1 to train on everything")
-    train = section == "training"
+    train = is_training(section, fold, folds)
     if not dataset_dir:
-        count = phantom_size if train else max(1, phantom_size // 4)
-        first = 0 if train else 1_000_000
-        return [{"phantom": first + i, "seed": seed} for i in range(count)]
+        return phantom_records(train, phantom_size, seed)
     records = labelled_films(Path(dataset_dir))
     if fold == -1:
         return records[:: 1 if train else folds]

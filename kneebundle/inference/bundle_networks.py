@@ -16,7 +16,7 @@ from monai.transforms import Compose
 from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.inference.results import ModelInfo
 
-__all__ = ["BundleNetworks", "weight_files"]
+__all__ = ["BundleNetworks", "bundle_config", "load_weights", "weight_files"]
 
 
 def weight_files(root: Path) -> list[Path]:
@@ -32,6 +32,41 @@ def weight_files(root: Path) -> list[Path]:
             "the bundle has no weights; train it or install a release that carries models/model.pt", root
         )
     return files
+
+
+def bundle_config(root: Path, device: torch.device, settings: Mapping[str, Any] | None = None) -> ConfigParser:
+    """inference.json of a bundle with its metadata, ready to be parsed.
+
+    Args:
+        root: the bundle's folder.
+        device: ``device`` in it.
+        settings: other values for its keys.
+
+    Raises:
+        KneeBundleError: if there is none.
+    """
+    config = root / "configs" / "inference.json"
+    if not config.is_file():
+        raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root)
+    parser = ConfigParser()
+    parser.read_config(str(config))
+    parser.read_meta(str(root / "configs" / "metadata.json"))
+    parser.update({"bundle_root": str(root), "device": device, **(settings or {})})
+    return parser
+
+
+def load_weights(network: torch.nn.Module, file: Path) -> None:
+    """Put the weights of a file into a network.
+
+    Raises:
+        KneeBundleError: if they are of another network.
+    """
+    try:
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, OSError) as error:
+        raise KneeBundleError(
+            f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file
+        ) from error
 
 
 class BundleNetworks:
@@ -61,13 +96,7 @@ class BundleNetworks:
         weights: Sequence[Path] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
-        config = root / "configs" / "inference.json"
-        if not config.is_file():
-            raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root)
-        self.config = ConfigParser()
-        self.config.read_config(str(config))
-        self.config.read_meta(str(root / "configs" / "metadata.json"))
-        self.config.update({"bundle_root": str(root), "device": device, **(settings or {})})
+        self.config = bundle_config(root, device, settings)
         self.device = device
         self.prepare = Compose(self.config.get_parsed_content("region_transforms"))
         self.infer: Any = self.config.get_parsed_content("inferer")
@@ -81,10 +110,5 @@ class BundleNetworks:
         self.info = ModelInfo(root.name, str(metadata["version"]), digest.hexdigest())
 
     def _load(self, network: Any, file: Path) -> Any:
-        try:
-            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        except (RuntimeError, OSError) as error:
-            raise KneeBundleError(
-                f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file
-            ) from error
+        load_weights(network, file)
         return network.to(self.device, memory_format=torch.channels_last).eval()

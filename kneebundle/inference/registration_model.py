@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from kneebundle.errors import KneeBundleError, in_brief
-from kneebundle.inference.bundle_networks import weight_files
+from kneebundle.errors import KneeBundleError
+from kneebundle.inference.bundle_networks import bundle_config, load_weights, weight_files
 from kneebundle.inference.objectives import NccObjective
 from kneebundle.inference.registration import register
 from kneebundle.inference.registration_inferer import RegistrationInferer
@@ -78,32 +77,19 @@ class RegistrationModel:
             raise KneeBundleError(f"a registration's loss is one of {', '.join(LOSSES)}, got {loss!r}")
         if loss == "ncc" and reference is None:
             raise KneeBundleError("cross-correlation needs a template; give a crop of a knee with --reference")
-        config = root / "configs" / "inference.json"
-        if not config.is_file():
-            raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root)
-        parser = ConfigParser()
-        parser.read_config(str(config))
-        parser.read_meta(str(root / "configs" / "metadata.json"))
-        parser.update({"bundle_root": str(root), "device": device, **(settings or {})})
+        parser = bundle_config(root, device, settings)
         self.device = device
         self.loss = loss
         self.prepare = Compose(parser.get_parsed_content("region_transforms"))
         self.inferer: RegistrationInferer = parser.get_parsed_content("registration")
-        self.network: PartsNet = self._load(parser.get_parsed_content("network_def"), weights or weight_files(root)[0])
+        self.network: PartsNet = parser.get_parsed_content("network_def")
+        load_weights(self.network, weights or weight_files(root)[0])
+        self.network.to(device).eval()
         self.template: torch.Tensor | None = None
         if reference is not None:
             self.template = self.prepared(reference.to_metatensor(), reference.side or "R").unsqueeze(0).to(device)
             self.network.set_reference(self.template)
             self.network.settle()
-
-    def _load(self, network: PartsNet, file: Path) -> PartsNet:
-        try:
-            network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-        except (RuntimeError, OSError) as error:
-            raise KneeBundleError(
-                f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file
-            ) from error
-        return network.to(self.device).eval()
 
     def register_batch(self, radiographs: Sequence[Radiograph]) -> list[RegistrationResult]:
         """Register crops, all of them at once."""
