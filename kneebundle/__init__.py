@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 from kneebundle.errors import KneeBundleError
 
 if TYPE_CHECKING:
-    from kneebundle.inference.lateral_pipeline import LateralPipeline
-    from kneebundle.inference.pipeline import KneePipeline
     from kneebundle.landmarks import Landmarks
+    from kneebundle.pipelines.knee_pa import KneePipeline
+    from kneebundle.pipelines.lateral import LateralPipeline
     from kneebundle.radiograph import Radiograph
 
 __version__ = "0.1.0"
@@ -24,9 +24,9 @@ __version__ = "0.1.0"
 __all__ = ["KneeBundleError", "KneePipeline", "Landmarks", "LateralPipeline", "Radiograph", "__version__"]
 
 _LAZY = {
-    "KneePipeline": "kneebundle.inference.pipeline",
+    "KneePipeline": "kneebundle.pipelines.knee_pa",
     "Landmarks": "kneebundle.landmarks",
-    "LateralPipeline": "kneebundle.inference.lateral_pipeline",
+    "LateralPipeline": "kneebundle.pipelines.lateral",
     "Radiograph": "kneebundle.radiograph",
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +11,31 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from kneebundle import __version__
+from kneebundle.batch.engine import DEFAULT_FORMATS, FORMATS, Engine, RunOptions
+from kneebundle.batch.request import SIDES, VIEWS, ImageRequest
 from kneebundle.errors import KneeBundleError
 
 if TYPE_CHECKING:
-    from kneebundle.inference.answering import Engine
-    from kneebundle.inference.manifest import ImageRequest
-    from kneebundle.radiograph import Side
+    from kneebundle.radiograph import Side, View
 
-__all__ = ["cli", "main"]
+__all__ = ["ADVICE", "cli", "main"]
+
+ADVICE = {
+    "spacing_mm": "give it with --spacing MM, or in the manifest's column spacing_mm",
+    "side": "give it with --side, or in the manifest's column side",
+    "view": "say what the radiographs show with --view, or in the manifest's column view",
+    "output": "give another folder with -o",
+    "device": "use --device cpu",
+    "formats": "leave them out of --formats",
+    "engine": "--engine local needs no Ray",
+    "actors": "say how many with --actors",
+    "reference": "give one with --reference",
+    "predictions": "run kneebundle predict with --formats json,csv,png and give its folder",
+    "overwrite": "use --overwrite for that",
+}
+"""What a user of the command line does about an error, by its field."""
 
 _PATH = click.Path(path_type=Path)
-_VIEWS = ("auto", "pa-bilateral", "pa-single", "lateral")
-_FORMATS = ("json", "csv", "png", "seg", "sr")
-_USUAL_FORMATS = ("json", "csv", "png")
 _RUNTIMES = ("torchscript", "onnx")
 _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
 _LANDMARKS = 16
@@ -57,57 +69,107 @@ def cli() -> None:
     """
 
 
+_output_option = click.option(
+    "-o", "--output", type=_PATH, required=True, help="Folder for the results; it is made if it is not there."
+)
+_device_option = click.option(
+    "--device",
+    type=click.Choice(("auto", "cpu", "cuda")),
+    default="auto",
+    show_default=True,
+    help="Where the networks run; auto takes a GPU if there is one.",
+)
+_overwrite_option = click.option(
+    "--overwrite", is_flag=True, help="Do everything again instead of resuming an earlier run."
+)
+_bundles_option = click.option("--bundles", type=_PATH, help="Use the bundles of this folder, not the installed ones.")
+
+
 @cli.command()
 @click.argument("paths", nargs=-1, type=_PATH)
-@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the results; made if it is not there.")
-@click.option("--manifest", type=_PATH, help="CSV file with the columns path and, optionally, side, spacing_mm, view.")
-@click.option("--view", type=click.Choice(_VIEWS), default="auto", show_default=True, help="What the films show.")
-@click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of images that carry none.")
-@click.option("--side", type=click.Choice(("R", "L")), help="Side of the knee on films of a single knee.")
+@_output_option
 @click.option(
-    "--stages", type=click.Choice(("1", "2")), default="2", show_default=True, help="2: look again, re-centred."
+    "--manifest",
+    type=_PATH,
+    help="Take the radiographs from a CSV file with the column path and, optionally, side, spacing_mm and view.",
 )
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
-@click.option("--workers", type=click.IntRange(0), default=2, show_default=True, help="Threads that read and write.")
-@click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Films that go together.")
+@click.option(
+    "--view",
+    type=click.Choice(VIEWS),
+    default="auto",
+    show_default=True,
+    help="What the radiographs show; auto goes by the DICOM header and the size.",
+)
+@click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of images that state none.")
+@click.option("--side", type=click.Choice(SIDES), help="Side of the knee on radiographs of a single knee.")
+@click.option(
+    "--stages",
+    type=click.Choice(("1", "2")),
+    default="2",
+    show_default=True,
+    help="With 2, crop again around the first result and repeat.",
+)
+@_device_option
+@click.option(
+    "--workers",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Number of threads that read and write while the networks predict.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Number of radiographs predicted together.",
+)
 @click.option(
     "--engine",
     type=click.Choice(("local", "ray")),
     default="local",
     show_default=True,
-    help="ray: many processes, on several machines too; all must see films and OUT under the same path.",
+    help="With ray, many processes predict, on several machines too; "
+    "all must see the radiographs and OUT under the same path.",
 )
-@click.option("--address", help="Of a Ray cluster: auto, HOST:PORT or ray://HOST:PORT; default: this machine alone.")
-@click.option("--actors", type=click.IntRange(1), help="Processes of --engine ray; default: one a GPU, or one a core.")
+@click.option(
+    "--address", help="Ray cluster to use: auto, HOST:PORT or ray://HOST:PORT. By default Ray uses this machine alone."
+)
+@click.option(
+    "--actors",
+    type=click.IntRange(1),
+    help="Number of processes with --engine ray; by default one for each GPU or, without any, for each core.",
+)
 @click.option(
     "--formats",
-    type=_Names(_FORMATS),
-    default=",".join(_USUAL_FORMATS),
+    type=_Names(FORMATS),
+    default=",".join(DEFAULT_FORMATS),
     show_default=True,
-    help=f"What to write, of {','.join(_FORMATS)}. seg (lateral films only) and sr are of DICOM, for DICOM images.",
+    help=f"What to write, of {','.join(FORMATS)}. seg (lateral films only) and sr need DICOM images.",
 )
-@click.option("--overwrite", is_flag=True, help="Do again what an earlier run did, instead of going on after it.")
-@click.option("--mirror", is_flag=True, help="Look for the joints in the mirrored film, too: slower, steadier.")
-@click.option("--bundles", type=_PATH, help="Folder with other bundles than those installed.")
+@_overwrite_option
+@click.option("--mirror", is_flag=True, help="Look for the joints in the mirrored radiograph, too: slower, steadier.")
+@_bundles_option
 @click.option(
     "--landmarks-bundle",
     type=click.Choice(_LANDMARK_BUNDLES),
     default=_LANDMARK_BUNDLES[0],
     show_default=True,
-    help="Which one finds the 16 landmarks of PA films.",
+    help="The bundle that finds the 16 landmarks of PA radiographs.",
 )
 @click.option(
     "--refine",
     type=click.Choice(("parts",)),
-    help="parts: register PA knees onto a reference between the stages, where the joint is found only roughly.",
+    help="With parts, register PA knees onto a reference between the stages, "
+    "for radiographs where the joint is found only roughly.",
 )
 def predict(
     paths: tuple[Path, ...],
     output: Path,
     manifest: Path | None,
-    view: str,
+    view: View | str,
     spacing_mm: float | None,
-    side: str | None,
+    side: Side | None,
     stages: str,
     device: str,
     workers: int,
@@ -125,10 +187,11 @@ def predict(
     """Find the knees and their landmarks in radiographs; on lateral ones the bones and the Schoettle point.
 
     PATHS are DICOM, PNG, JPEG, NIfTI or MHA files, or folders of them, searched recursively. OUT gets <stem>.json and
-    <stem>.png for each image (and <stem>_<bone>.png for each bone of a lateral one), landmarks.csv and measurements.csv for
-    all of them, and errors.csv. Images of the same stem are told apart by their folders.
+    <stem>.png for each image (and <stem>_<bone>.png for each bone of a lateral one), landmarks.csv and measurements.csv
+    for all of them, and errors.csv. Images of the same stem are told apart by their folders.
 
-    With --view auto a film is lateral where its DICOM header says so; PNG and JPEG need --view lateral or a manifest.
+    With --view auto a radiograph is lateral where its DICOM header says so; PNG and JPEG need --view lateral or a
+    manifest.
     """
     if bool(paths) == (manifest is not None):
         raise click.UsageError("give either files and folders, or --manifest FILE.csv")
@@ -138,114 +201,114 @@ def predict(
         raise click.UsageError(f"--formats seg is for the bones of lateral films, and --view is {view}")
     if engine == "local" and (address is not None or actors is not None):
         raise click.UsageError("--address and --actors are for --engine ray")
-    from kneebundle.inference.run import predict_images
+    from kneebundle.batch.run import predict_images
+    from kneebundle.pipelines.by_view import PipelineOptions, PipelinesByView
 
-    answer = _engine(engine, address, actors, device)
+    chosen_engine = _choose_engine(engine, address, actors, device)
     known = {"side": side, "spacing_mm": spacing_mm, "view": None if view == "auto" else view}
-    requests = _requests(paths, manifest, output, known)
-    summary = predict_images(
-        requests,
-        output,
-        # one that other processes can be given: it holds no more than it needs, and no relative path
-        partial(
-            _pipeline,
-            None if bundles is None else bundles.absolute(),
-            device,
-            int(stages),
-            mirror,
-            {r.view for r in requests},
-            landmarks_bundle,
-            refine is not None,
-        ),
-        formats=formats,
-        batch_size=batch_size,
-        workers=workers,
-        overwrite=overwrite,
-        progress=True,
-        engine=answer,
+    requests = _list_requests(paths, manifest, output, known)
+    networks = PipelineOptions(
+        bundles=None if bundles is None else bundles.absolute(),  # workers may run elsewhere
+        device=device,
+        stages=int(stages),
+        mirror=mirror,
+        landmark_bundle=landmarks_bundle,
+        refine=refine is not None,
+        views=frozenset(request.view for request in requests),
     )
+    options = RunOptions(
+        formats=formats, batch_size=batch_size, workers=workers, overwrite=overwrite, progress=True, advice=ADVICE
+    )
+    summary = predict_images(requests, output, partial(PipelinesByView.from_bundles, networks), options, chosen_engine)
     click.echo(
-        f"{summary.done} done, {summary.skipped} done before, {len(summary.refused)} refused, "
+        f"{summary.done} done, {summary.skipped} done before, {len(summary.errors)} refused, "
         f"{summary.flagged} flagged; results in {output}"
     )
-    return _refusals(summary.refused, output)
+    return _report_errors(summary.errors, output)
 
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=_PATH)
-@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the results; made if it is not there.")
+@_output_option
 @click.option("--reference", type=_PATH, help="A crop of a knee to register onto, instead of the bundle's own parts.")
-@click.option("--reference-side", type=click.Choice(("R", "L")), help="Side of the reference; right, if nobody says.")
+@click.option("--reference-side", type=click.Choice(SIDES), help="Side of the reference; right, if nobody says.")
 @click.option(
     "--loss",
     type=click.Choice(("parts", "ncc")),
     default="parts",
     show_default=True,
-    help="ncc: normalised cross-correlation with the reference.",
+    help="With ncc, register by normalised cross-correlation with the reference.",
 )
-@click.option("--side", type=click.Choice(("R", "L")), help="Side of the knees; if nobody says, both are tried.")
-@click.option("--device", type=click.Choice(("auto", "cpu", "cuda")), default="auto", show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Crops that go together.")
-@click.option("--overwrite", is_flag=True, help="Do again what an earlier run did, instead of going on after it.")
-@click.option("--bundles", type=_PATH, help="Folder with other bundles than those installed.")
+@click.option("--side", type=click.Choice(SIDES), help="Side of the knees; if nobody says, both are tried.")
+@_device_option
+@click.option(
+    "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Number of crops registered together."
+)
+@_overwrite_option
+@_bundles_option
 def register(
     paths: tuple[Path, ...],
     output: Path,
     reference: Path | None,
     reference_side: Side | None,
     loss: str,
-    side: str | None,
+    side: Side | None,
     device: str,
     batch_size: int,
     overwrite: bool,
     bundles: Path | None,
 ) -> int:
-    """Pull rough crops of a knee onto a reference knee.
+    """Register rough crops of a knee onto a reference knee.
 
-    PATHS are images of one knee from the front, or folders of them. OUT gets <stem>.json with the similarity transform, <stem>.png,
-    the registered crop, and <stem>_before_after.png for each, and errors.csv. A crop that does not look like the reference
-    anywhere is said not to be registered and passes unchanged.
+    PATHS are images of one knee from the front, or folders of them. OUT gets <stem>.json with the similarity transform,
+    <stem>.png, the registered crop, and <stem>_before_after.png for each, and errors.csv. A crop that does not look
+    like the reference anywhere is said not to be registered and passes unchanged.
     """
     if loss == "ncc" and reference is None:
         raise click.UsageError("--loss ncc needs a template; give a crop of a knee with --reference")
-    from kneebundle.inference.register_run import register_images
+    from kneebundle.batch.run import register_images
+    from kneebundle.registration.model import RegistrationModel
 
     summary = register_images(
-        _requests(paths, None, output, {"side": side}),
+        _list_requests(paths, None, output, {"side": side}),
         output,
-        lambda: _registration(bundles, device, loss, reference, reference_side),
-        batch_size=batch_size,
-        overwrite=overwrite,
-        progress=True,
+        partial(RegistrationModel.from_bundles, bundles, device, loss, reference, reference_side),
+        RunOptions(batch_size=batch_size, overwrite=overwrite, progress=True, advice=ADVICE),
     )
     click.echo(
-        f"{summary.registered} registered, {summary.unregistered} not registered, {summary.skipped} done before, "
-        f"{len(summary.refused)} refused; results in {output}"
+        f"{summary.done - summary.flagged} registered, {summary.flagged} not registered, "
+        f"{summary.skipped} done before, {len(summary.errors)} refused; results in {output}"
     )
-    return _refusals(summary.refused, output)
+    return _report_errors(summary.errors, output)
 
 
 @cli.command()
-@click.option("--predictions", type=_PATH, required=True, help="The folder that kneebundle predict wrote.")
+@click.option("--predictions", type=_PATH, required=True, help="Output folder of kneebundle predict.")
 @click.option(
     "--truth",
     "truths",
     type=_PATH,
     required=True,
     multiple=True,
-    help="CSV: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known. Lateral films: image, spacing_mm, p_blum_x, p_blum_y, "
-    "p_tmc_.., p_prox_.., p_dist_..; rater and suitable if known, a file a rater if there are several.",
+    help="CSV file with the labels. Columns of PA knees: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known. "
+    "Columns of lateral films: image, spacing_mm, p_blum_x, p_blum_y, p_tmc_.., p_prox_.., p_dist_..; rater and "
+    "suitable if known. Give one file for each rater if there are several.",
 )
-@click.option("--landmarks", default="0,8,9,15", show_default=True, help="Ids to count, joined by commas, or all.")
-@click.option("-o", "--output", type=_PATH, help="Folder for the results; default: beside the predictions.")
+@click.option(
+    "--landmarks",
+    default="0,8,9,15",
+    show_default=True,
+    help="Numbers of the landmarks to count, joined by commas, or all.",
+)
+@click.option("-o", "--output", type=_PATH, help="Folder for the results; by default that of the predictions.")
 def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output: Path | None) -> None:
     """Compare predictions with labels: landmarks of PA knees, or the planning on lateral films.
 
-    Which of the two it is, the columns of the truth say. A labelled knee without a prediction counts as a failure in the
-    percentages, and is left out of mean and median. Masks of lateral films are looked for in masks/<stem>_<bone>.png beside
-    the truth.
+    The columns of the truth say which of the two it is. A labelled knee without a prediction counts as a failure in
+    the percentages, and is left out of mean and median. Masks of lateral films are looked for in
+    masks/<stem>_<bone>.png beside the truth.
     """
-    from kneebundle.inference.planning_truth import is_planning_truth
+    from kneebundle.evaluation.planning_truth import is_planning_truth
 
     folder = output or (predictions if predictions.is_dir() else predictions.parent)
     if is_planning_truth(truths[0]):
@@ -254,9 +317,9 @@ def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output
     if len(truths) > 1:
         raise click.UsageError("several --truth files are for the raters of lateral films; PA knees have one")
     truth = truths[0]
-    ids = _ids(landmarks)
-    from kneebundle.inference.evaluation import compare, summarize
-    from kneebundle.reports.evaluation_report import format_summary, write_evaluation
+    ids = _parse_landmarks(landmarks)
+    from kneebundle.evaluation.landmark_report import format_summary, write_evaluation
+    from kneebundle.evaluation.landmarks import compare, summarize
 
     comparison = compare(predictions, truth)
     summary = summarize(comparison, ids)
@@ -272,8 +335,8 @@ def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output
 
 
 def _evaluate_plannings(predictions: Path, truths: Sequence[Path], folder: Path) -> None:
-    from kneebundle.inference.planning_evaluation import compare_plannings, summarize_plannings
-    from kneebundle.reports.planning_report import format_planning_summary, write_planning_evaluation
+    from kneebundle.evaluation.planning import compare_plannings, summarize_plannings
+    from kneebundle.evaluation.planning_report import format_planning_summary, write_planning_evaluation
 
     comparison = compare_plannings(predictions, truths)
     summary = summarize_plannings(comparison)
@@ -290,18 +353,26 @@ def _evaluate_plannings(predictions: Path, truths: Sequence[Path], folder: Path)
 
 @cli.command()
 @click.option("-o", "--output", type=_PATH, required=True, help="Folder for the images and their labels.")
-@click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="How many knees.")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--view", type=click.Choice(("pa-single", "lateral")), default="pa-single", show_default=True)
+@click.option("--count", type=click.IntRange(1), default=10, show_default=True, help="Number of knees to draw.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Number that decides which knees are drawn."
+)
+@click.option(
+    "--view",
+    type=click.Choice(("pa-single", "lateral")),
+    default="pa-single",
+    show_default=True,
+    help="From which direction the knees are seen.",
+)
 @click.option(
     "--size",
     "size_mm",
     type=_POSITIVE,
     metavar="MM",
-    help="Edge of a PA image (default 140), height of a lateral one (default: drawn, 165 to 250).",
+    help="Edge of a PA image (by default 140) or height of a lateral one (by default drawn, 165 to 250).",
 )
-@click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of PA images (default 0.3).")
-@click.option("--pixels", type=click.IntRange(128), help="Height of lateral images in pixels (default 256).")
+@click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of PA images; by default 0.3.")
+@click.option("--pixels", type=click.IntRange(128), help="Height of lateral images in pixels; by default 256.")
 def synthesize(
     output: Path,
     count: int,
@@ -320,58 +391,58 @@ def synthesize(
     if view == "pa-single" and pixels is not None:
         raise click.UsageError("--pixels is for lateral knees; give --spacing, or --view lateral")
     if view == "lateral":
-        from kneebundle.datasets.phantoms.lateral import synthesize_lateral
+        from kneebundle.phantoms.lateral import synthesize_lateral
 
         rows = pixels or 256
         synthesize_lateral(output, count, seed, rows, None if size_mm is None else size_mm / rows)
     else:
-        from kneebundle.datasets.phantoms.samples import synthesize as draw
+        from kneebundle.phantoms.pa.data_set import synthesize_knees
 
-        draw(output, count, seed, size_mm or 140.0, spacing_mm or 0.3)
+        synthesize_knees(output, count, seed, size_mm or 140.0, spacing_mm or 0.3)
     click.echo(f"{count} knees drawn into {output}")
 
 
 @cli.command("prepare-crops")
-@click.option("--images", type=_PATH, required=True, help="Folder of the public crops, searched recursively.")
-@click.option("--annotations", type=_PATH, required=True, help="KNEEL's kneel_oai_annotations.csv.")
+@click.option("--images", type=_PATH, required=True, help="Folder of the public crops; it is searched recursively.")
+@click.option("--annotations", type=_PATH, required=True, help="The file kneel_oai_annotations.csv of KNEEL.")
 @click.option("-o", "--output", type=_PATH, required=True, help="Folder for images/ and landmarks.csv.")
 def prepare_crops(images: Path, annotations: Path, output: Path) -> int:
     """Put the public knee crops and KNEEL's annotations together.
 
     The crops: doi 10.17632/56rmx5bjcr.1. The annotations: Tiulpin et al., doi 10.1109/ICCVW.2019.00046.
     """
-    from kneebundle.datasets.prepare_crops import prepare_crops as prepare
+    from kneebundle.datasets.crops import prepare_crops as prepare
 
-    refused = prepare(images, annotations, output)
-    click.echo(f"data set in {output}; {len(refused)} crops could not be had")
-    return _refusals(refused, output)
+    errors = prepare(images, annotations, output)
+    click.echo(f"data set in {output}; {len(errors)} crops could not be had")
+    return _report_errors(errors, output)
 
 
 @cli.command("prepare-oai")
-@click.option("--oai-dir", type=_PATH, required=True, help="The OAI's folder, with contents.csv.")
-@click.option("--annotations", type=_PATH, required=True, help="KNEEL's kneel_oai_annotations.csv.")
+@click.option("--oai-dir", type=_PATH, required=True, help="Folder of the OAI, with contents.csv.")
+@click.option("--annotations", type=_PATH, required=True, help="The file kneel_oai_annotations.csv of KNEEL.")
 @click.option("-o", "--output", type=_PATH, required=True, help="Folder for stage1/ and stage2/.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 def prepare_oai(oai_dir: Path, annotations: Path, output: Path, workers: int) -> int:
     """Make training data of the OAI's radiographs and KNEEL's annotations.
 
-    stage1/ gets 1 mm halves with joint centres, stage2/ regions of 140 x 140 mm at 0.3 mm with 16 landmarks. Run again, it
-    goes on where it stopped.
+    stage1/ gets 1 mm halves with joint centres, stage2/ regions of 140 x 140 mm at 0.3 mm with 16 landmarks. Run again,
+    it resumes where it stopped.
     """
     from kneebundle.datasets.oai import prepare_oai as prepare
 
     summary = prepare(oai_dir, annotations, output, workers, progress=True)
-    click.echo(f"{summary.done} knees done, {summary.skipped} done before, {len(summary.refused)} films refused")
-    return _refusals(summary.refused, output)
+    click.echo(f"{summary.done} knees done, {summary.done_before} done before, {len(summary.errors)} films refused")
+    return _report_errors(summary.errors, output)
 
 
 @cli.command()
-@click.option("--bundles", "folder", type=_PATH, help="Folder with bundles; default: those installed.")
+@click.option("--bundles", "folder", type=_PATH, help="List the bundles of this folder, not the installed ones.")
 def bundles(folder: Path | None) -> None:
     """List the bundles with their versions and the sha256 of their weights."""
-    from kneebundle.zoo.installed import installed_bundles
+    from kneebundle.bundles import list_bundles
 
-    for bundle in installed_bundles(folder):
+    for bundle in list_bundles(folder):
         click.echo(f"{bundle.name} {bundle.version}")
         for name, digest in bundle.weights:
             click.echo(f"  models/{name}  sha256 {digest}")
@@ -381,14 +452,14 @@ def bundles(folder: Path | None) -> None:
 
 @cli.command()
 @click.argument("names", metavar="BUNDLE...", nargs=-1, required=True)
-@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; made if it is not there.")
-@click.option("--url", help="Folder on the net that the files will be put into; default: the Model Zoo's.")
-@click.option("--overwrite", is_flag=True, help="Pack a version again though its content has changed.")
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; it is made if it is not there.")
+@click.option("--url", help="Address that the files will be put at; by default that of the Model Zoo.")
+@click.option("--overwrite", is_flag=True, help="Pack a version again even if its content has changed.")
 def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool) -> None:
     """Pack bundles as the MONAI Model Zoo publishes them.
 
-    BUNDLE is the name of an installed bundle, or a folder. OUT gets <name>_v<version>.zip, which runs without this package
-    installed, and its entry in model_info.json.
+    BUNDLE is the name of an installed bundle, or a folder. OUT gets <name>_v<version>.zip, which runs without this
+    package installed, and its entry in model_info.json.
     """
     from kneebundle.zoo.pack import MODEL_ZOO, find_bundle, pack_bundle
 
@@ -399,39 +470,41 @@ def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool)
 
 @cli.command()
 @click.argument("names", metavar="BUNDLE...", nargs=-1, required=True)
-@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; made if it is not there.")
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the files; it is made if it is not there.")
 @click.option(
     "--formats",
     type=_Names(_RUNTIMES),
     default=",".join(_RUNTIMES),
     show_default=True,
-    help="What to write. onnx needs pip install kneebundle[onnx].",
+    help="What to write; onnx needs pip install kneebundle[onnx].",
 )
-@click.option("--weights", type=_PATH, help="Other weights than the bundle's models/model.pt.")
-@click.option("--folds", is_flag=True, help="The networks of cross-validation too, models/model_fold*.pt.")
-@click.option("--opset", type=click.IntRange(17, 20), default=18, show_default=True, help="Of ONNX's operators.")
+@click.option("--weights", type=_PATH, help="Export these weights, not models/model.pt of the bundle.")
+@click.option("--folds", is_flag=True, help="Export the networks of cross-validation, too: models/model_fold*.pt.")
+@click.option(
+    "--opset", type=click.IntRange(17, 20), default=18, show_default=True, help="Version of the ONNX operators."
+)
 def export(
     names: tuple[str, ...], output: Path, formats: tuple[str, ...], weights: Path | None, folds: bool, opset: int
 ) -> None:
     """Write the networks of bundles for other runtimes, as TorchScript and ONNX.
 
-    BUNDLE is the name of an installed bundle, a folder, or all. OUT gets <bundle>.ts and <bundle>.onnx, whose input is called
-    image and whose output pred. A file that answers otherwise than the network is not written.
+    BUNDLE is the name of an installed bundle, a folder, or all. OUT gets <bundle>.ts and <bundle>.onnx, whose input is
+    called image and whose output pred. A file whose output differs from that of the network is not written.
     """
     if weights is not None and (len(names) > 1 or names == ("all",)):
         raise click.UsageError("--weights are those of one bundle; give its name")
+    from kneebundle.bundles import list_bundles
     from kneebundle.zoo.export import export_bundle
-    from kneebundle.zoo.installed import installed_bundles
     from kneebundle.zoo.pack import find_bundle
 
-    for root in [b.root for b in installed_bundles()] if names == ("all",) else [find_bundle(name) for name in names]:
+    for root in [b.root for b in list_bundles()] if names == ("all",) else [find_bundle(name) for name in names]:
         for file in export_bundle(root, output, formats, weights, folds, opset):
             click.echo(f"{file.path}  differs from the network by {file.difference:.1e}")
 
 
 @cli.command("label-app")
-@click.option("-o", "--output", type=_PATH, required=True, help="New folder for the app.")
-@click.option("--overwrite", is_flag=True, help="Bring an app up to date; what it trained stays.")
+@click.option("-o", "--output", type=_PATH, required=True, help="Folder for the app; it must be new.")
+@click.option("--overwrite", is_flag=True, help="Bring an app up to date; the weights that it trained stay.")
 def label_app(output: Path, overwrite: bool) -> None:
     """Write an app for MONAI Label, with the bundles it serves.
 
@@ -458,64 +531,42 @@ def _run(arguments: Sequence[str] | None) -> int:
         click.echo(f"kneebundle: {' '.join(error.format_message().split())}", err=True)
         return 2
     except KneeBundleError as error:
-        click.echo(f"kneebundle: {error}", err=True)
+        about = "" if error.path is None else f"{error.path}: "
+        click.echo(f"kneebundle: {about}{error.advised(ADVICE)}", err=True)
         return 2
     except (click.Abort, KeyboardInterrupt):
-        click.echo("kneebundle: stopped; the same call goes on from here", err=True)
+        click.echo("kneebundle: stopped; run it again to resume", err=True)
         return 130
 
 
-def _requests(paths: Sequence[Path], manifest: Path | None, output: Path, known: dict[str, Any]) -> list[ImageRequest]:
-    from kneebundle.inference.manifest import find_requests, read_manifest
+def _list_requests(
+    paths: Sequence[Path], manifest: Path | None, output: Path, known: dict[str, Any]
+) -> list[ImageRequest]:
+    from kneebundle.batch.manifest import find_requests, read_manifest
 
     return find_requests(paths, output, **known) if manifest is None else read_manifest(manifest, output, **known)
 
 
-def _pipeline(
-    bundles: Path | None,
-    device: str,
-    stages: int,
-    mirror: bool,
-    views: Collection[str | None],
-    landmarks_bundle: str,
-    refine: bool,
-) -> Any:
-    from kneebundle.inference.routing import pipelines_from_bundles
-
-    return pipelines_from_bundles(bundles, device, stages, mirror, views, landmarks_bundle, refine)
-
-
-def _engine(name: str, address: str | None, actors: int | None, device: str) -> Engine:
+def _choose_engine(name: str, address: str | None, actors: int | None, device: str) -> Engine:
     if name == "ray":
-        from kneebundle.inference.ray_engine import RayEngine
+        from kneebundle.batch.ray_engine import RayEngine
 
         return RayEngine(address, actors, device)
-    from kneebundle.inference.answering import answer_jobs
+    from kneebundle.batch.local_engine import LocalEngine
 
-    return answer_jobs
-
-
-def _registration(bundles: Path | None, device: str, loss: str, reference: Path | None, side: Side | None) -> Any:
-    from kneebundle.inference.devices import chosen_device
-    from kneebundle.inference.registration_model import RegistrationModel, read_crop
-    from kneebundle.zoo.installed import bundle_root
-
-    name = "knee_parts_registration"
-    root = bundle_root(name) if bundles is None else bundles / name
-    template = None if reference is None else read_crop(reference, side)
-    return RegistrationModel(root, chosen_device(device), loss, template)
+    return LocalEngine()
 
 
-def _refusals(refused: Sequence[tuple[str, str]], output: Path) -> int:
-    """One line for each refusal, up to a few; gives the exit code."""
-    for path, reason in refused[:10]:
+def _report_errors(errors: Sequence[tuple[str, str]], output: Path) -> int:
+    """Print one line for each error, up to a few; gives the exit code."""
+    for path, reason in errors[:10]:
         click.echo(f"refused {path}: {reason}", err=True)
-    if refused:
+    if errors:
         click.echo(f"all refusals: {output / 'errors.csv'}", err=True)
-    return 1 if refused else 0
+    return 1 if errors else 0
 
 
-def _ids(text: str) -> list[int]:
+def _parse_landmarks(text: str) -> list[int]:
     if text.strip() == "all":
         return list(range(_LANDMARKS))
     parts = text.split(",")

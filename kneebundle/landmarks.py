@@ -1,4 +1,4 @@
-"""Landmark sets by name, and points that know their frame."""
+"""The anatomy that the package knows by name: landmark sets, bones, lines; and points that know their frame."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["HAND", "KNEE_LATERAL", "KNEE_PA", "LANDMARK_SETS", "LandmarkSet", "Landmarks"]
+__all__ = [
+    "BONES",
+    "CORTEX_LINE",
+    "HAND",
+    "KNEE_LATERAL",
+    "KNEE_PA",
+    "LANDMARK_SETS",
+    "LATERAL_POINTS",
+    "WRIST",
+    "LandmarkSet",
+    "Landmarks",
+]
 
 
 @dataclass(frozen=True)
@@ -16,11 +27,16 @@ class LandmarkSet:
     """An ordered set of landmarks.
 
     Attributes:
-        key: its name in configs and files.
+        key: name of the set in configs and files.
         names: name of each landmark; the place in the tuple is its id.
-        outlines: ids to be joined by a line, each with the name of the bone.
+        outlines: ids that a line joins, each with the name of the bone.
         center: id of the landmark that a region of interest is centred on.
-        report: ids that the literature reports the accuracy of.
+        report: ids whose accuracy the literature reports.
+
+    Example:
+        >>> from kneebundle.landmarks import KNEE_PA
+        >>> len(KNEE_PA), KNEE_PA.names[KNEE_PA.center]
+        (16, 'tibia_center')
     """
 
     key: str
@@ -31,6 +47,11 @@ class LandmarkSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of a table of these landmarks: x0, y0, x1, y1, ..."""
+        return [f"{axis}{i}" for i in range(len(self)) for axis in "xy"]
 
 
 KNEE_PA = LandmarkSet(
@@ -60,8 +81,17 @@ KNEE_PA = LandmarkSet(
 """The 16 landmarks of KNEEL Figure 1: 0..8 along the tibia, 9..15 along the femur, each lateral to medial."""
 
 KNEE_LATERAL = LandmarkSet(key="knee_lateral", names=("p_blum", "p_tmc"), outlines=(), center=1, report=(0, 1))
-"""Kordon 2019, section 2.1: ``p_blum``, the most posterior point of Blumensaat's line, and ``p_tmc``, the transition of the
-medial condyle and the posterior cortex."""
+"""Kordon 2019, section 2.1: ``p_blum``, the most posterior point of Blumensaat's line, and ``p_tmc``, where the medial
+condyle passes into the posterior cortex."""
+
+CORTEX_LINE = ("p_prox", "p_dist")
+"""The two ends of the line that a person draws along the posterior cortex of a lateral femur."""
+
+LATERAL_POINTS = (*KNEE_LATERAL.names, *CORTEX_LINE)
+"""The points that are marked on a lateral radiograph: its landmarks, then the ends of the cortex line."""
+
+BONES = ("femur", "patella", "tibia", "fibula")
+"""The bones of a lateral knee, in the order of masks and of the planning network's channels."""
 
 HAND = LandmarkSet(
     key="hand",
@@ -107,18 +137,22 @@ HAND = LandmarkSet(
     center=10,
     report=tuple(range(37)),
 )
-"""The 37 landmarks of the Digital Hand Atlas as Payer et al. (2019) use them, named after what they lie on in its images.
+"""The 37 landmarks of the Digital Hand Atlas as Payer et al. (2019) use them, named after what they lie on in its
+images.
 
-0 and 4 are the two ends of the wrist, by convention 50 mm apart: where the shafts of ulna and radius meet the growth plates.
-Bases lie on the joint surface nearer to the wrist, joints on the head of the bone before them.
+0 and 4 are the two ends of the wrist, by convention 50 mm apart: where the shafts of ulna and radius meet the growth
+plates. Bases lie on the joint surface nearer to the wrist, joints on the head of the bone before them.
 """
+
+WRIST = (0, 4)
+"""Ids of the two ends of the wrist in :data:`HAND`, which are 50 mm apart by the field's convention."""
 
 LANDMARK_SETS = {landmark_set.key: landmark_set for landmark_set in (KNEE_PA, KNEE_LATERAL, HAND)}
 
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Points of a landmark set in a frame.
+    """Points of a landmark set, in pixels or in mm.
 
     Attributes:
         points: (N, 2) float64, x = column, y = row.
@@ -127,7 +161,13 @@ class Landmarks:
         confidence: (N,) in [0, 1], or None.
 
     Raises:
-        KneeBundleError: where the number of points is not the set's or the frame is unknown.
+        KneeBundleError: if the number of points is not that of the set, or the frame is unknown.
+
+    Example:
+        >>> from kneebundle.landmarks import KNEE_LATERAL, Landmarks
+        >>> found = Landmarks([[10, 20], [30, 40]], "px", KNEE_LATERAL)
+        >>> found.to_mm((0.5, 0.2)).points.tolist()
+        [[2.0, 10.0], [6.0, 20.0]]
     """
 
     points: np.ndarray
@@ -140,18 +180,19 @@ class Landmarks:
         object.__setattr__(self, "points", points)
         if points.shape != (len(self.landmark_set), 2):
             raise KneeBundleError(
-                f"got points of shape {points.shape}; {self.landmark_set.key} has {len(self.landmark_set)} landmarks, each x and y"
+                f"got points of shape {points.shape}; {self.landmark_set.key} has {len(self.landmark_set)} landmarks, "
+                "each x and y"
             )
         if self.frame not in ("px", "mm"):
             raise KneeBundleError(f"a frame is 'px' or 'mm', got {self.frame!r}")
 
     def to_mm(self, spacing_mm: tuple[float, float]) -> Landmarks:
-        """The same points in mm; ``spacing_mm`` is (row, column)."""
-        return self if self.frame == "mm" else self._scaled(np.array(spacing_mm[::-1]), "mm")
+        """Convert to mm; ``spacing_mm`` is (row, column)."""
+        return self if self.frame == "mm" else self._scale(np.array(spacing_mm[::-1]), "mm")
 
     def to_px(self, spacing_mm: tuple[float, float]) -> Landmarks:
-        """The same points in pixels; ``spacing_mm`` is (row, column)."""
-        return self if self.frame == "px" else self._scaled(1.0 / np.array(spacing_mm[::-1]), "px")
+        """Convert to pixels; ``spacing_mm`` is (row, column)."""
+        return self if self.frame == "px" else self._scale(1.0 / np.array(spacing_mm[::-1]), "px")
 
-    def _scaled(self, factor: np.ndarray, frame: str) -> Landmarks:
+    def _scale(self, factor: np.ndarray, frame: str) -> Landmarks:
         return Landmarks(self.points * factor, frame, self.landmark_set, self.confidence)

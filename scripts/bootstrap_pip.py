@@ -1,4 +1,4 @@
-"""Install pip into the environment of this interpreter, from its wheel on PyPI, where ensurepip is not there to do it."""
+"""Install pip into the environment of this interpreter from its wheel on PyPI, where there is no ensurepip."""
 
 import json
 import subprocess

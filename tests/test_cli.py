@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kneebundle import cli
-from tests.inference.fakes import FakePipeline, write_picture
+from kneebundle.pipelines.by_view import PipelinesByView
+from tests.batch.fakes import FakePipeline, write_picture
 
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # type: ignore[no-untyped-def]
     """Run the command line with the pipeline that has no networks: exit code, stdout, lines of stderr."""
-    monkeypatch.setattr(cli, "_pipeline", lambda *_: FakePipeline())
+    monkeypatch.setattr(PipelinesByView, "from_bundles", lambda _: FakePipeline())
 
     def run(*arguments: object) -> tuple[int, str, list[str]]:
         with pytest.raises(SystemExit) as stopped:
@@ -29,9 +33,39 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  
 def test_help_needs_nothing_heavy() -> None:
     code = (
         "import sys; from kneebundle.cli import _run; assert _run(['predict', '--help']) == 0;"
-        "heavy = {'torch', 'monai', 'itk', 'pandas', 'matplotlib', 'numpy', 'PIL'} & sys.modules.keys(); assert not heavy, heavy"
+        "heavy = {'torch', 'monai', 'itk', 'pandas', 'matplotlib', 'numpy', 'PIL'} & sys.modules.keys();"
+        "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+OPTIONS = {option for command in cli.cli.commands.values() for parameter in command.params for option in parameter.opts}
+
+
+def test_advice_names_options_that_there_are() -> None:
+    for advice in cli.ADVICE.values():
+        named = re.findall(r"(?<!\w)--?[a-z][a-z-]*", advice)
+        assert named and set(named) <= OPTIONS, advice
+
+
+def strings_in_code(path: Path) -> Iterator[str]:
+    """The texts in a module that are no docstrings."""
+    tree = ast.parse(path.read_text())
+    statements = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    ]
+    docstrings = {id(statement.value) for statement in statements}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value
+
+
+def test_the_command_line_alone_names_its_options() -> None:
+    option = re.compile(rf"(?<!\S)({'|'.join(name for name in OPTIONS if name.startswith('--'))})\b")
+    package = Path(cli.__file__).parent
+    modules = [path for path in package.rglob("*.py") if path.name != "cli.py" and "_bundles" not in path.parts]
+    named = {str(path): text for path in modules for text in strings_in_code(path) if option.search(text)}
+    assert not named
 
 
 def test_predict_then_evaluate(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
@@ -50,7 +84,7 @@ def test_predict_then_evaluate(tmp_path: Path, call) -> None:  # type: ignore[no
     assert made == {"evaluation.json", "evaluation.csv", "evaluation.png", "evaluation_knees.csv"}
 
 
-def test_a_refused_file_makes_exit_code_1(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+def test_a_file_that_cannot_be_used_makes_exit_code_1(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
     write_picture(tmp_path / "in/a.png", 100)
     (tmp_path / "in/b.dcm").write_bytes(b"nothing")
     code, _, err = call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -17,18 +19,39 @@ import kneebundle
 
 PACKAGE = Path(kneebundle.__file__).parent
 
-# DESIGN: an import points down this list or stays on its line.
+# The layout: an import points down this list, one package a line. Real data never imports phantoms.
 LAYERS = (
-    {"cli", "__main__"},
-    {"label_app"},
-    {"reports", "inference", "zoo"},
-    {"measurements", "training", "datasets"},
-    {"transforms", "networks", "losses", "metrics"},
-    {"io", "landmarks", "radiograph", "turn", "errors"},
+    "__main__",
+    "cli",
+    "label_app",
+    "zoo",
+    "training",
+    "handlers",
+    "evaluation",
+    "batch",
+    "reports",
+    "pipelines",
+    "registration",
+    "inferers",
+    "datasets",
+    "phantoms",
+    "results",
+    "metrics",
+    "transforms",
+    "measurements",
+    "networks",
+    "losses",
+    "io",
+    "bundles",
+    "landmarks",
+    "radiograph",
+    "orientation",
+    "errors",
 )
-LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+LEVEL = {name: level for level, name in enumerate(LAYERS)}
 SLOW_TO_IMPORT = {"highdicom", "itk", "matplotlib", "onnx", "onnxruntime", "pandas"}
 
+PACKAGES = sorted(path.parent for path in PACKAGE.rglob("__init__.pyi"))
 MODULES = sorted(
     path for path in PACKAGE.rglob("*.py") if "_bundles" not in path.parts and path != PACKAGE / "__init__.py"
 )
@@ -94,14 +117,46 @@ def test_import_and_help_are_quick(code: str) -> None:
 
 
 def test_public_names_are_those_of_their_modules() -> None:
-    from kneebundle.inference.pipeline import KneePipeline
     from kneebundle.landmarks import Landmarks
+    from kneebundle.pipelines.knee_pa import KneePipeline
     from kneebundle.radiograph import Radiograph
 
     assert kneebundle.KneePipeline is KneePipeline
     assert kneebundle.Landmarks is Landmarks
     assert kneebundle.Radiograph is Radiograph
     assert set(kneebundle.__all__) <= set(dir(kneebundle))
+
+
+def public_names(path: Path) -> list[str]:
+    """What ``__all__`` of a module's source says; nothing where there is none."""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Assign) and "__all__" in [ast.unparse(target) for target in node.targets]:
+            return list(ast.literal_eval(node.value))
+    return []
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda folder: module_name(folder / "__init__.py"))
+def test_a_package_offers_the_public_names_of_its_modules(folder: Path) -> None:
+    """All of them, as its stub lists them, but for one that is called as a module is; no two modules share a name."""
+    name = module_name(folder / "__init__.py")
+    package = importlib.import_module(name)
+    inside = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    offered = [
+        (path.stem, public)
+        for path in sorted(folder.glob("*.py"))
+        if path.stem != "__init__"
+        for public in public_names(path)
+        if public not in inside
+    ]
+    assert sorted(package.__all__) == sorted(public for _, public in offered)
+    for stem, public in offered:
+        module = importlib.import_module(f"{name}.{stem}")
+        assert getattr(package, public) is getattr(module, public), f"{name}.{public}"
+
+
+def test_every_package_but_the_label_app_has_public_names() -> None:
+    folders = {path.parent for path in MODULES if path.name == "__init__.py"}
+    assert folders - set(PACKAGES) == {PACKAGE / "label_app"}  # most of its modules import MONAI Label
 
 
 def test_unknown_name_is_an_attribute_error() -> None:
@@ -118,6 +173,8 @@ def test_imports_point_down_the_layers(path: Path) -> None:
     assert not upwards, f"{own} lies below {upwards}"
     if own in ("networks", "losses"):
         assert imported <= {"networks", "losses"}
+    if own == "datasets":
+        assert "phantoms" not in imported
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)
@@ -132,6 +189,30 @@ def test_only_the_label_app_knows_monai_label() -> None:
     assert knowing.isdisjoint(
         f"kneebundle.label_app.{name}" for name in ("folder", "labels", "training_set", "weights")
     )
+
+
+def strings_in(path: Path) -> Iterator[tuple[int, str]]:
+    """Line and text of every string literal of a module, docstrings and the pieces of f-strings too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "cli.py"], ids=module_name)
+def test_the_library_names_no_option_of_the_command_line(path: Path) -> None:
+    """An error says what it is about, its field; the command line, a bundle or a server say what to do about it."""
+    assert [found for found in strings_in(path) if re.search(r"(^|[\s(])--[a-z]|(^|\s)-o\b", found[1])] == []
+
+
+def test_codes_of_flags_are_listed_and_documented(repository: Path) -> None:
+    from kneebundle.results import FLAG_CODES, Flag
+
+    rows = re.findall(r"^\| `(\w+)` \|", (repository / "docs" / "flags.md").read_text(), flags=re.MULTILINE)
+    assert rows == list(FLAG_CODES)
+    raised = {text for path in MODULES if path.parent.name == "pipelines" for _, text in strings_in(path)}
+    assert set(FLAG_CODES) <= raised
+    with pytest.raises(ValueError, match="one of implant, not_a_knee"):
+        Flag("dark", "a dark radiograph")
 
 
 def test_wheel_carries_bundles_and_data_files(repository: Path, tmp_path: Path) -> None:

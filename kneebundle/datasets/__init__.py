@@ -1,1 +1,5 @@
+"""Real data: readers of labelled folders, splits, OAI, crops, hands, lateral films."""
 
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

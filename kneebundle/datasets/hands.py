@@ -1,4 +1,4 @@
-"""Hands with 37 landmarks: a folder in the layout of the Digital Hand Atlas as Payer et al. (2019) use it, or the phantom."""
+"""Hands with 37 landmarks: a folder in the layout of the Digital Hand Atlas as Payer et al. (2019) use it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-from kneebundle.datasets.phantoms.hand import draw_hand
-from kneebundle.datasets.sections import is_training, phantom_records
-from kneebundle.datasets.usable import usable_records
+from kneebundle.datasets.readable_records import list_readable
+from kneebundle.datasets.splits import check_split, split_records
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.reading import find_images, read_radiograph
-from kneebundle.landmarks import HAND
+from kneebundle.io.finding import find_images
+from kneebundle.io.reading import read_radiograph
+from kneebundle.landmarks import HAND, WRIST
 
 __all__ = [
     "WRIST_MM",
     "LoadHandd",
-    "fold_members",
     "hand_image_records",
-    "hand_records",
+    "read_fold_numbers",
     "read_hand_table",
+    "read_hands",
     "wrist_spacing",
 ]
 
-WRIST = (0, 4)
 WRIST_MM = 50.0
 TABLES = ("landmarks_px.csv", "all.csv", "landmarks.csv")
 
@@ -40,6 +39,9 @@ def wrist_spacing(points_px: np.ndarray) -> float:
     Args:
         points_px: (37, 2) in pixels.
 
+    Returns:
+        mm, of a square pixel.
+
     Raises:
         KneeBundleError: if one of the two is not finite, or they lie less than a pixel apart.
     """
@@ -47,7 +49,8 @@ def wrist_spacing(points_px: np.ndarray) -> float:
     length = float(np.linalg.norm(last - first))
     if not length >= 1.0:
         raise KneeBundleError(
-            f"the ends of the wrist, landmarks 0 and 4, lie {length:.1f} px apart; both are needed, as they give the scale"
+            f"the ends of the wrist, landmarks 0 and 4, lie {length:.1f} px apart; "
+            "both are needed, as they give the scale"
         )
     return WRIST_MM / length
 
@@ -75,14 +78,15 @@ def read_hand_table(path: Path) -> dict[str, np.ndarray]:
     for line, (name, *cells) in rows:
         if name in table:
             raise KneeBundleError(f"line {line}: the id {name} stands there twice; leave one row an image", path)
-        table[name] = _points(cells, line, path)
+        table[name] = _parse_points(cells, line, path)
     return table
 
 
-def _points(cells: list[str], line: int, path: Path) -> np.ndarray:
+def _parse_points(cells: list[str], line: int, path: Path) -> np.ndarray:
     if len(cells) != 2 * len(HAND):
         raise KneeBundleError(
-            f"line {line}: {len(cells)} numbers after the id; {len(HAND)} landmarks have {2 * len(HAND)}, x and y of each",
+            f"line {line}: {len(cells)} numbers after the id; "
+            f"{len(HAND)} landmarks have {2 * len(HAND)}, x and y of each",
             path,
         )
     try:
@@ -95,11 +99,19 @@ def _points(cells: list[str], line: int, path: Path) -> np.ndarray:
     return points
 
 
-def fold_members(folder: Path, ids: list[str], folds: int = 3) -> list[int]:
-    """The fold of each image: by the lists ``cv/set1.txt``, ``cv/set2.txt``, ... if they are there, else in turn by id.
+def read_fold_numbers(folder: Path, ids: list[str], folds: int = 3) -> list[int]:
+    """Read the fold of each image.
 
-    A list holds an id a line and names the images that are tested on in its fold. Without lists the sorted ids are dealt out
-    one by one.
+    The lists ``cv/set1.txt``, ``cv/set2.txt``, ... tell it, if they are there: each holds an id a line and names the
+    images that are tested on in its fold. Without lists the sorted ids are dealt out one by one.
+
+    Args:
+        folder: the data set, with cv/ if it has lists.
+        ids: of its images.
+        folds: number of folds.
+
+    Returns:
+        From 0 to ``folds`` - 1, in the order of ``ids``.
 
     Raises:
         KneeBundleError: if lists are there but fewer than ``folds``, or an id stands in none or in several.
@@ -121,54 +133,31 @@ def fold_members(folder: Path, ids: list[str], folds: int = 3) -> list[int]:
     return [found[0] for found in numbers]
 
 
-def hand_records(
-    dataset_dir: str,
-    section: str,
-    fold: int = 0,
-    folds: int = 3,
-    phantom_size: int = 64,
-    seed: int = 0,
-    epoch_size: int = 64,
-    phantom_share: float = 0.2,
-) -> list[dict[str, Any]]:
-    """The hands of one section of a data set.
+def read_hands(dataset_dir: str | Path, split: str, fold: int = 0, folds: int = 3) -> list[dict[str, Any]]:
+    """Read the hands of one split of a data set.
 
     Args:
-        dataset_dir: folder with images/ and a table of landmarks (:func:`read_hand_table`); empty: the phantom.
-        section: ``"training"``: all folds but one; ``"validation"``: that one.
-        fold: the one kept apart; -1 puts every hand into training, and all of them into validation, which then shows nothing
-            but that training goes on.
-        folds: number of folds (:func:`fold_members`).
-        phantom_size: hands an epoch where the phantom serves; a quarter as many for validation.
-        seed: of the phantom.
-        epoch_size: images an epoch in training: the hands are repeated, each time to be varied anew, until there are that many.
-        phantom_share: of the epoch, drawn phantoms mixed in.
+        dataset_dir: folder with images/ and a table of landmarks (:func:`read_hand_table`).
+        split: ``"training"``: all folds but one; ``"validation"``: that one.
+        fold: the one kept apart; -1: see :func:`kneebundle.datasets.split_records`.
+        folds: number of folds (:func:`read_fold_numbers`).
 
     Returns:
-        A record an image for :class:`LoadHandd`.
+        A record an image for :class:`LoadHandd`: id, image (path), landmarks (37, 2) in pixels; sorted by id.
 
     Raises:
-        KneeBundleError: if the folder or its table is not usable, or the fold does not exist.
-        ValueError: on another section.
+        KneeBundleError: if the folder or its table cannot be used, or the fold does not exist or is empty.
+        ValueError: for another split.
     """
-    train = is_training(section, fold, folds)
-    if not dataset_dir:
-        return phantom_records(train, phantom_size, seed)
-    records = _labelled_images(Path(dataset_dir))
-    if fold >= 0:
-        numbers = fold_members(Path(dataset_dir), [r["id"] for r in records], folds)
-        records = [r for r, number in zip(records, numbers, strict=True) if (number == fold) != train]
-    if not records:
-        raise KneeBundleError(f"fold {fold} leaves no image for {section}; choose fewer folds", dataset_dir)
-    if not train:
-        return records
-    drawn = round(epoch_size * phantom_share)
-    real = max(epoch_size - drawn, len(records))
-    return [records[i % len(records)] for i in range(real)] + [{"phantom": i, "seed": seed} for i in range(drawn)]
+    check_split(split, fold, folds)
+    folder = Path(dataset_dir)
+    records = _list_labelled_images(folder)
+    numbers = read_fold_numbers(folder, [r["id"] for r in records], folds) if fold >= 0 else None
+    return split_records(records, split, fold, folds, numbers, folder)
 
 
-def _labelled_images(folder: Path) -> list[dict[str, Any]]:
-    """A record for each image below images/, sorted by id; rows without an image are left out."""
+def _list_labelled_images(folder: Path) -> list[dict[str, Any]]:
+    """List a record for each image below images/, sorted by id; rows without an image are left out."""
     path = next((folder / name for name in TABLES if (folder / name).is_file()), None)
     if path is None:
         raise KneeBundleError(f"there is no table of landmarks; put {TABLES[0]} (id,x0,y0,...) there", folder)
@@ -181,31 +170,36 @@ def _labelled_images(folder: Path) -> list[dict[str, Any]]:
 
 
 def hand_image_records(dataset_dir: str, output_dir: str | None = None) -> list[dict[str, Any]]:
-    """Every usable image below a folder, for inference.
+    """List every readable image below a folder, for inference.
 
-    An image that cannot be used is logged, stands in ``output_dir/errors.csv`` (``path,reason``) and costs nothing else.
+    An image that cannot be read is logged, listed in ``output_dir/errors.csv`` (``path,reason``) and skipped.
+
+    Returns:
+        A record an image for :class:`LoadHandd`: image.
 
     Raises:
-        KneeBundleError: if there is no usable image.
+        KneeBundleError: if no image can be read.
     """
     records = [{"image": str(path)} for path in find_images(dataset_dir)]
-    return usable_records(records, dataset_dir, output_dir, spacing_mm=1.0)
+    return list_readable(records, dataset_dir, output_dir, spacing_mm=1.0)
 
 
 class LoadHandd(Transform):
-    """Turn a record into an image with its affine and points in mm.
+    """Load the image of a record with its affine, and the record's points in mm.
 
-    Takes a record of :func:`hand_records` or :func:`hand_image_records`; gives ``image`` (MetaTensor (1, H, W), row and
-    column to mm), ``image_spacing_mm``, ``path`` and, where the record has them, ``landmarks`` (37, 2) in mm. Labels outside the
-    image are NaN, so that they are not learnt. The spacing is that of :func:`wrist_spacing` where there are labels, whatever
+    Takes a record of :func:`read_hands` or :func:`hand_image_records`, or a drawn one (``drawn`` and ``index``, where
+    ``drawn[index]`` is radiograph and landmarks). Gives ``image`` (MetaTensor (1, H, W), row and column to mm),
+    ``image_spacing_mm``, ``path`` and, where the record has them, ``landmarks`` (37, 2) in mm. Labels outside the image
+    are NaN, so that they are not learnt. The spacing is that of :func:`wrist_spacing` where there are labels, whatever
     the file says: the headers of these images are not calibrated. Without labels it is the file's, or 1.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
+        """Load the image."""
         points = None
-        if "phantom" in data:
-            radiograph, landmarks = draw_hand(np.random.default_rng([data["seed"], data["phantom"]]))
-            path, points, spacing = f"phantom-{data['phantom']}", landmarks.points, radiograph.spacing_mm
+        if "drawn" in data:
+            radiograph, landmarks = data["drawn"][data["index"]]
+            path, points, spacing = f"phantom-{data['index']}", landmarks.points, radiograph.spacing_mm
         else:
             radiograph = read_radiograph(data["image"], spacing_mm=1.0)
             path, spacing = str(data["image"]), radiograph.spacing_mm
@@ -216,11 +210,11 @@ class LoadHandd(Transform):
         image.affine = torch.diag(torch.tensor([*spacing, 1.0, 1.0], dtype=torch.float64))
         d: dict[Hashable, Any] = {"image": image, "image_spacing_mm": spacing, "path": path}
         if points is not None:
-            d["landmarks"] = torch.from_numpy(_inside(points, radiograph.pixels.shape) * np.array(spacing[::-1]))
+            d["landmarks"] = torch.from_numpy(_blank_outside(points, radiograph.pixels.shape) * np.array(spacing[::-1]))
         return d
 
 
-def _inside(points_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _blank_outside(points_px: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The points, NaN where they lie outside an image of ``shape`` (rows, columns)."""
     within = np.all((points_px >= -0.5) & (points_px <= np.array(shape[1::-1]) - 0.5), axis=1, keepdims=True)
     return np.where(within, points_px, np.nan)

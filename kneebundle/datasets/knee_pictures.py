@@ -10,7 +10,7 @@ import torch
 from monai.data import MetaTensor
 from PIL import Image
 
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
 from kneebundle.transforms.normalize import normalize_percentiles
 from kneebundle.transforms.resample import pixel_spacing, resample_to_spacing
@@ -19,9 +19,12 @@ __all__ = ["cut_around", "landmark_columns", "to_pixels", "write_picture"]
 
 
 def landmark_columns(count: int = len(KNEE_PA)) -> list[str]:
-    """The columns of landmarks.csv with so many landmarks."""
-    points = [f"{axis}{i}" for i in range(count) for axis in "xy"]
-    return ["image", "subject_id", "side", "kl", "spacing_mm", "inverted", *points]
+    """List the columns of landmarks.csv.
+
+    Args:
+        count: number of landmarks.
+    """
+    return ["image", "subject_id", "side", "kl", "spacing_mm", "inverted", *KNEE_PA.columns[: 2 * count]]
 
 
 def write_picture(path: Path, image: MetaTensor, points_mm: np.ndarray) -> np.ndarray:
@@ -31,22 +34,27 @@ def write_picture(path: Path, image: MetaTensor, points_mm: np.ndarray) -> np.nd
         (N, 2) the points, x and y, in pixels of the picture, rounded to hundredths.
     """
     grey = ((normalize_percentiles(image.as_tensor(), 0.1, 99.9)[0] + 1) * 127.5).round()
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         Image.fromarray(grey.numpy().astype(np.uint8)).save(temporary, format="PNG")
     return to_pixels(image, points_mm).round(2)
 
 
 def to_pixels(image: MetaTensor, points_mm: np.ndarray) -> np.ndarray:
-    """Points (N, 2) x, y from mm to the pixels of an image, by its affine."""
+    """Take points (N, 2) x, y from mm to the pixels of an image, by its affine."""
     inverse = np.linalg.inv(np.asarray(image.affine, dtype=np.float64))
     row_column = points_mm[:, ::-1] @ inverse[:2, :2].T + inverse[:2, 3]
     return row_column[:, ::-1]
 
 
 def cut_around(film: MetaTensor, points_mm: Sequence[Sequence[float]] | np.ndarray, size_mm: float) -> MetaTensor:
-    """The part of a film (1, H, W) in a square around the middle of points (N, 2), with square pixels.
+    """Cut out the part of a film (1, H, W) in a square around the middle of points (N, 2), with square pixels.
 
     It ends where the film ends; nothing is filled in.
+
+    Args:
+        film: its affine takes row and column to mm.
+        points_mm: (N, 2) x, y.
+        size_mm: edge of the square.
     """
     points = np.asarray(points_mm, dtype=np.float64)
     middle = (points.min(axis=0) + points.max(axis=0)) / 2

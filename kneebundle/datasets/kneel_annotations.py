@@ -50,7 +50,10 @@ class Annotation:
 
 
 def read_annotations(path: Path) -> dict[tuple[str, str], Annotation]:
-    """The knees by subject and side.
+    """Read the knees of the annotation file.
+
+    Returns:
+        By subject and side.
 
     Raises:
         KneeBundleError: if the file cannot be read or lacks a column, or naming the line of a wrong cell.
@@ -59,25 +62,25 @@ def read_annotations(path: Path) -> dict[tuple[str, str], Annotation]:
     return {
         (row["subject_id"], row["side"]): Annotation(
             subject=row["subject_id"],
-            side=_side(row, line, path),
+            side=_parse_side(row, line, path),
             grade=row["kl"],
             points=np.concatenate(
-                [_numbers(row, "tibia", 18, line, path), _numbers(row, "femur", 14, line, path)]
+                [_parse_numbers(row, "tibia", 18, line, path), _parse_numbers(row, "femur", 14, line, path)]
             ).reshape(len(KNEE_PA), 2),
-            box=_numbers(row, "bbox", 4, line, path),
-            center=_numbers(row, "center", 2, line, path),
+            box=_parse_numbers(row, "bbox", 4, line, path),
+            center=_parse_numbers(row, "center", 2, line, path),
         )
         for line, row in enumerate(rows, start=2)
     }
 
 
-def _side(row: dict[str, str], line: int, path: Path) -> str:
+def _parse_side(row: dict[str, str], line: int, path: Path) -> str:
     if row["side"] not in ("R", "L"):
         raise KneeBundleError(f"line {line}: side is {row['side']!r}; R or L is needed", path)
     return row["side"]
 
 
-def _numbers(row: dict[str, str], column: str, count: int, line: int, path: Path) -> np.ndarray:
+def _parse_numbers(row: dict[str, str], column: str, count: int, line: int, path: Path) -> np.ndarray:
     try:
         values = np.array([float(text) for text in row[column].split(",")])
     except ValueError:

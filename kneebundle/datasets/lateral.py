@@ -1,4 +1,4 @@
-"""Lateral knees with bone masks, landmarks and the cortex line for training: a folder in one of three layouts, or the phantom."""
+"""Lateral knees with bone masks, landmarks and the cortex line for training: a folder in one of three layouts."""
 
 from __future__ import annotations
 
@@ -11,100 +11,82 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from kneebundle.datasets.folds import subject_folds
 from kneebundle.datasets.lateral_masks import read_masks
-from kneebundle.datasets.lateral_points import records_with_points_table
-from kneebundle.datasets.lateral_polygons import records_of_coco, records_of_labelme
-from kneebundle.datasets.phantoms.lateral import POINTS, LateralKnees
-from kneebundle.datasets.sections import is_training, phantom_records
+from kneebundle.datasets.lateral_points import read_points_folder
+from kneebundle.datasets.lateral_polygons import read_coco, read_labelme
+from kneebundle.datasets.splits import check_split, split_records
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
+from kneebundle.landmarks import LATERAL_POINTS
 from kneebundle.radiograph import Radiograph
 
-__all__ = ["LoadLaterald", "lateral_records", "labelled_films"]
-
-FOLD_SEED = 0
+__all__ = ["LoadLaterald", "read_lateral_films"]
 
 
-def lateral_records(
-    dataset_dir: str, section: str, fold: int = 0, folds: int = 5, phantom_size: int = 64, seed: int = 0
-) -> list[dict[str, Any]]:
-    """The films of one section of a data set.
+def read_lateral_films(dataset_dir: str | Path, split: str, fold: int = 0, folds: int = 5) -> list[dict[str, Any]]:
+    """Read the labelled lateral films of one split: with points.csv, COCO's annotations.json, or LabelMe's files.
 
     Args:
-        dataset_dir: a folder in one of the layouts of docs/lateral_data.md; empty: the embedded phantom.
-        section: ``"training"``: all folds but one; ``"validation"``: that one.
-        fold: the one kept apart; -1 puts every film into training, and some of them into validation, which then shows nothing
-            but that training goes on.
+        dataset_dir: a folder in one of the layouts of docs/lateral_data.md.
+        split: ``"training"``: all folds but one; ``"validation"``: that one.
+        fold: the one kept apart; -1: see :func:`kneebundle.datasets.split_records`.
         folds: number of folds, by subject.
-        phantom_size: films an epoch where the phantom serves; a quarter as many for validation.
-        seed: of the phantom; the folds are always the same.
 
     Returns:
-        A record a film for :class:`LoadLaterald`.
+        A record a film for :class:`LoadLaterald`: image (path), subject_id, spacing_mm (None: the file states it),
+        landmarks and cortex_line, (2, 2) each in pixels of the image as stored, NaN where unknown, and where its masks
+        are.
 
     Raises:
-        KneeBundleError: if the folder or its labels are not usable, or the fold does not exist.
-        ValueError: on another section.
+        KneeBundleError: if the folder or its labels cannot be used, or the fold does not exist.
+        ValueError: for another split.
     """
-    train = is_training(section, fold, folds)
-    if not dataset_dir:
-        return phantom_records(train, phantom_size, seed)
-    records = labelled_films(Path(dataset_dir))
-    if fold == -1:
-        return records[:: 1 if train else folds]
-    subjects = [record["subject_id"] for record in records]
-    numbers = subject_folds(subjects, [0] * len(records), folds=folds, seed=FOLD_SEED)
-    return [record for record, number in zip(records, numbers, strict=True) if (number == fold) != train]
+    check_split(split, fold, folds)
+    folder = Path(dataset_dir)
+    return split_records(_list_labelled_films(folder), split, fold, folds, path=folder)
 
 
-def labelled_films(folder: Path) -> list[dict[str, Any]]:
-    """Every labelled film of a folder: with points.csv, with COCO's annotations.json, or with LabelMe's files.
-
-    Returns:
-        A record a film: image (path), subject_id, spacing_mm (None: the file states it), landmarks and cortex_line, (2, 2) each
-        in pixels of the image as stored, NaN where unknown, and where its masks are.
-
-    Raises:
-        KneeBundleError: if there are none, or something is missing or not what it should be.
-    """
+def _list_labelled_films(folder: Path) -> list[dict[str, Any]]:
     if (folder / "points.csv").is_file():
-        return records_with_points_table(folder)
+        return read_points_folder(folder)
     if (folder / "annotations.json").is_file():
-        return records_of_coco(folder / "annotations.json")
-    return records_of_labelme(folder)
+        return read_coco(folder / "annotations.json")
+    return read_labelme(folder)
 
 
 class LoadLaterald(Transform):
-    """Turn a record into an image with its masks and points.
+    """Load the image of a record with its masks and points.
 
-    Takes a record of :func:`lateral_records`. Gives ``image`` (MetaTensor (1, H, W) float32, its affine takes row and column to
-    mm), ``masks`` (MetaTensor (4, H, W) uint8, 0 or 1, the same affine; femur, patella, tibia, fibula), ``landmarks`` (2, 2)
-    float32 px (p_blum, p_tmc), ``cortex_line`` (2, 2) float32 px (p_prox, p_dist), NaN where unknown, ``image_spacing_mm`` (row,
-    column), ``subject_id`` and ``path``. Images are as displayed, bone bright; drawn films and PNG files run from 0 to 255.
+    Takes a record of :func:`read_lateral_films`, or a drawn one (``drawn`` and ``index``, where ``drawn[index]`` has
+    image, masks, landmarks, cortex_line and spacing_mm). Gives ``image`` (MetaTensor (1, H, W) float32, its affine
+    takes row and column to mm), ``masks`` (MetaTensor (4, H, W) uint8, 0 or 1, the same affine; femur, patella, tibia,
+    fibula), ``landmarks`` (2, 2) float32 px (p_blum, p_tmc), ``cortex_line`` (2, 2) float32 px (p_prox, p_dist), NaN
+    where unknown, ``image_spacing_mm`` (row, column), ``subject_id`` and ``path``. Images are as displayed, bone
+    bright; drawn films and PNG files run from 0 to 255.
     """
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        if "phantom" in data:
-            return _drawn(data["phantom"], data["seed"])
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
+        """Load the image with its masks and points."""
+        if "drawn" in data:
+            return _load_drawn(data["drawn"][data["index"]], f"phantom-{data['index']}")
         film = read_radiograph(data["image"], spacing_mm=data["spacing_mm"], view="lateral")
-        stored = film.turn.pair((film.rows, film.columns))
-        masks = np.stack([film.turn.apply(mask) for mask in read_masks(data["masks"], stored)])
+        stored = film.orientation.pair((film.rows, film.columns))
+        masks = np.stack([film.orientation.apply(mask) for mask in read_masks(data["masks"], stored)])
         points = np.concatenate([data["landmarks"], data["cortex_line"]])
         _check_inside(points, stored, data["image"])
-        shown = film.turn.points_to_displayed(points, film.rows, film.columns)
-        return _loaded(film.to_metatensor(), masks, shown, film.spacing_mm, str(data["subject_id"]), str(data["image"]))
+        shown = film.orientation.points_to_displayed(points, film.rows, film.columns)
+        return _make_item(
+            film.to_metatensor(), masks, shown, film.spacing_mm, str(data["subject_id"]), str(data["image"])
+        )
 
 
-def _drawn(index: int, seed: int) -> dict[Hashable, Any]:
-    knee = LateralKnees(index + 1, seed)[index]
+def _load_drawn(knee: Any, name: str) -> dict[Hashable, Any]:
     film = Radiograph(knee.image, (knee.spacing_mm, knee.spacing_mm), view="lateral")
     points = np.concatenate([knee.landmarks, knee.cortex_line])
-    name = f"phantom-{index}"
-    return _loaded(film.to_metatensor(), knee.masks, points, film.spacing_mm, name, name)
+    return _make_item(film.to_metatensor(), knee.masks, points, film.spacing_mm, name, name)
 
 
-def _loaded(
+def _make_item(
     image: MetaTensor, masks: np.ndarray, points: np.ndarray, spacing_mm: tuple[float, float], subject: str, path: str
 ) -> dict[Hashable, Any]:
     both = torch.as_tensor(points, dtype=torch.float32)
@@ -120,12 +102,12 @@ def _loaded(
 
 
 def _check_inside(points: np.ndarray, shape: tuple[int, int], path: str) -> None:
-    """Refuse points beside an image of (rows, columns); NaN passes."""
+    """Raise an error if a point lies outside an image of (rows, columns); NaN passes."""
     outside = (points < -0.5) | (points > np.array([shape[1], shape[0]]) - 0.5)
     if outside.any():
         i = int(np.argmax(outside.any(1)))
         raise KneeBundleError(
-            f"{POINTS[i]} lies at ({points[i, 0]:g}, {points[i, 1]:g}), outside the image of {shape[1]} x {shape[0]} pixels; "
-            "give points in pixels of this image",
+            f"{LATERAL_POINTS[i]} lies at ({points[i, 0]:g}, {points[i, 1]:g}), outside the image of "
+            f"{shape[1]} x {shape[0]} pixels; give points in pixels of this image",
             path,
         )

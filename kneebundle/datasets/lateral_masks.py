@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kneebundle.datasets.phantoms.lateral.knee import BONES
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.nifti import nifti_values
+from kneebundle.io.nifti import read_nifti_values
 from kneebundle.io.picture import read_picture
+from kneebundle.landmarks import BONES
 
 __all__ = ["fill_polygons", "read_mask", "read_masks"]
 
@@ -20,15 +20,15 @@ _FINER = 4
 
 
 def read_masks(source: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
-    """The masks of a film.
+    """Read the masks of a film.
 
     Args:
-        source: ``{"pictures": {bone: path}}``, ``{"labels": path}`` of a NIfTI file, or ``{"polygons": {bone: [(N, 2), ...]}}`` in
-            pixels of the image.
+        source: ``{"pictures": {bone: path}}``, ``{"labels": path}`` of a NIfTI file, or
+            ``{"polygons": {bone: [(N, 2), ...]}}`` in pixels of the image.
         shape: (rows, columns) of the image as stored.
 
     Returns:
-        (4, rows, columns) bool in the order of ``BONES``.
+        (4, rows, columns) bool in the order of :data:`kneebundle.landmarks.BONES`.
 
     Raises:
         KneeBundleError: if a file cannot be read or is not of this shape.
@@ -36,12 +36,15 @@ def read_masks(source: Mapping[str, Any], shape: tuple[int, int]) -> np.ndarray:
     if "pictures" in source:
         return np.stack([read_mask(Path(source["pictures"][bone]), shape) for bone in BONES])
     if "labels" in source:
-        return _labels(Path(source["labels"]), shape)
+        return _read_labels(Path(source["labels"]), shape)
     return np.stack([fill_polygons(source["polygons"].get(bone, ()), shape) for bone in BONES])
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """(rows, columns) bool of a picture: what is not black.
+    """Read a mask from a picture: what is not black.
+
+    Returns:
+        (rows, columns) bool.
 
     Raises:
         KneeBundleError: if it cannot be read or is not of this shape.
@@ -51,17 +54,20 @@ def read_mask(path: Path, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
-def _labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
-    """Four volumes, one a bone, or one with the numbers 1 to 4; the first axis runs along a row, as in NIfTI images."""
-    values = np.squeeze(nifti_values(path))
+def _read_labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
+    """Read four volumes, one a bone, or one with the numbers 1 to 4.
+
+    The first axis runs along a row, as in NIfTI images.
+    """
+    values = np.squeeze(read_nifti_values(path))
     if values.ndim == 3 and values.shape[-1] == len(BONES):
         masks = np.moveaxis(values, -1, 0).swapaxes(1, 2) > 0
     elif values.ndim == 2 and np.isin(values, range(len(BONES) + 1)).all():
         masks = values.T[None] == np.arange(1, len(BONES) + 1)[:, None, None]
     else:
         raise KneeBundleError(
-            f"the labels have shape {values.shape} and values up to {values.max():g}; give (columns, rows) with 1 femur, 2 patella, "
-            "3 tibia, 4 fibula, or (columns, rows, 4) with a volume a bone",
+            f"the labels have shape {values.shape} and values up to {values.max():g}; give (columns, rows) with "
+            "1 femur, 2 patella, 3 tibia, 4 fibula, or (columns, rows, 4) with a volume a bone",
             path,
         )
     _check_shape(masks.shape[1:], shape, path)
@@ -71,14 +77,18 @@ def _labels(path: Path, shape: tuple[int, int]) -> np.ndarray:
 def _check_shape(found: tuple[int, ...], shape: tuple[int, int], path: Path) -> None:
     if found != shape:
         raise KneeBundleError(
-            f"the mask has {found[0]} x {found[1]} pixels (rows x columns), the image {shape[0]} x {shape[1]}; give the mask of "
-            "this image",
+            f"the mask has {found[0]} x {found[1]} pixels (rows x columns), the image {shape[0]} x {shape[1]}; "
+            "give the mask of this image",
             path,
         )
 
 
 def fill_polygons(polygons: Sequence[Any], shape: tuple[int, int]) -> np.ndarray:
-    """(rows, columns) bool: pixels that polygons (N, 2) cover by half or more; pixel centres at integers."""
+    """Fill polygons (N, 2): the pixels that they cover by half or more; pixel centres at integers.
+
+    Returns:
+        (rows, columns) bool.
+    """
     rows, columns = shape
     if not polygons:
         return np.zeros(shape, dtype=bool)

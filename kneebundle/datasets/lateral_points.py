@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from kneebundle.datasets.phantoms.lateral.knee import BONES, POINTS
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.tables import number_in, read_table
+from kneebundle.io.tables import parse_number, read_table
+from kneebundle.landmarks import BONES, LATERAL_POINTS
 
-__all__ = ["mask_source", "read_point_table", "records_with_points_table"]
+__all__ = ["find_masks", "read_point_table", "read_points_folder"]
 
-_COLUMNS = [f"{point}_{axis}" for point in POINTS for axis in "xy"]
+_COLUMNS = [f"{point}_{axis}" for point in LATERAL_POINTS for axis in "xy"]
 _LABEL_SUFFIXES = (".nii.gz", ".nii")
 
 
@@ -22,12 +22,14 @@ def read_point_table(path: Path) -> list[dict[str, Any]]:
     """Read points.csv.
 
     Args:
-        path: a CSV with the columns image, p_blum_x, p_blum_y, p_tmc_x, p_tmc_y, p_prox_x, p_prox_y, p_dist_x, p_dist_y (pixels of
-            the image as stored, both cells of a point empty where it is unknown) and, where known, spacing_mm (empty where the
-            file states it), subject_id, rater, suitable (0 where the rater holds the film to be unfit for planning).
+        path: a CSV with the columns image, p_blum_x, p_blum_y, p_tmc_x, p_tmc_y, p_prox_x, p_prox_y, p_dist_x, p_dist_y
+            (pixels of the image as stored, both cells of a point empty where it is unknown) and, where known,
+            spacing_mm (empty where the file states it), subject_id, rater, suitable (0 where the rater holds the film
+            to be unfit for planning).
 
     Returns:
-        A record a row: image (name), subject_id, rater, suitable, spacing_mm (or None), landmarks and cortex_line, (2, 2) each.
+        A record a row: image (name), subject_id, rater, suitable, spacing_mm (or None), landmarks and cortex_line, (2,
+            2) each.
 
     Raises:
         KneeBundleError: if the file, a column or a value is missing or is not what it should be.
@@ -35,16 +37,16 @@ def read_point_table(path: Path) -> list[dict[str, Any]]:
     rows = read_table(path, ["image", *_COLUMNS])
     if not rows:
         raise KneeBundleError("the table has no rows; a row a film is needed", path)
-    return [_record(row, line, path) for line, row in enumerate(rows, start=2)]
+    return [_parse_record(row, line, path) for line, row in enumerate(rows, start=2)]
 
 
-def _record(row: dict[str, str], line: int, path: Path) -> dict[str, Any]:
+def _parse_record(row: dict[str, str], line: int, path: Path) -> dict[str, Any]:
     if not row["image"]:
         raise KneeBundleError(f"line {line}: no image is named; give the name of a file in images/", path)
-    spacing = number_in(row, "spacing_mm", line, path) if row.get("spacing_mm") else None
+    spacing = parse_number(row, "spacing_mm", line, path) if row.get("spacing_mm") else None
     if spacing is not None and spacing <= 0:
         raise KneeBundleError(f"line {line}: spacing_mm is {spacing}; a positive number is needed, correct it", path)
-    points = np.array([_point(row, name, line, path) for name in POINTS])
+    points = np.array([_parse_point(row, name, line, path) for name in LATERAL_POINTS])
     return {
         "image": row["image"],
         "subject_id": row.get("subject_id") or row["image"],
@@ -56,14 +58,14 @@ def _record(row: dict[str, str], line: int, path: Path) -> dict[str, Any]:
     }
 
 
-def _point(row: dict[str, str], name: str, line: int, path: Path) -> tuple[float, float]:
+def _parse_point(row: dict[str, str], name: str, line: int, path: Path) -> tuple[float, float]:
     if not row[f"{name}_x"] and not row[f"{name}_y"]:
         return math.nan, math.nan
-    return number_in(row, f"{name}_x", line, path), number_in(row, f"{name}_y", line, path)
+    return parse_number(row, f"{name}_x", line, path), parse_number(row, f"{name}_y", line, path)
 
 
-def records_with_points_table(folder: Path) -> list[dict[str, Any]]:
-    """The films of a folder with points.csv, images/ and masks/; of several raters of a film the first one counts.
+def read_points_folder(folder: Path) -> list[dict[str, Any]]:
+    """Read the films of a folder with points.csv, images/ and masks/; of several raters of a film the first one counts.
 
     A film's masks are ``masks/<stem>_<bone>.png`` for each of the four bones, or one ``masks/<stem>.nii.gz``.
 
@@ -78,12 +80,12 @@ def records_with_points_table(folder: Path) -> list[dict[str, Any]]:
         image = folder / "images" / name
         if not image.is_file():
             raise KneeBundleError("points.csv names this image, but it is not there; add it or drop its row", image)
-        records.append({**record, "image": str(image), "masks": mask_source(folder / "masks", name)})
+        records.append({**record, "image": str(image), "masks": find_masks(folder / "masks", name)})
     return records
 
 
-def mask_source(folder: Path, image: str) -> dict[str, Any]:
-    """Where the masks of an image are, for :func:`kneebundle.datasets.lateral_masks.read_masks`.
+def find_masks(folder: Path, image: str) -> dict[str, Any]:
+    """Find the masks of an image, for :func:`kneebundle.datasets.lateral_masks.read_masks`.
 
     Raises:
         KneeBundleError: if one of them is not there.

@@ -1,7 +1,7 @@
 """The Osteoarthritis Initiative's bilateral radiographs and KNEEL's annotations made into the two data sets of KNEEL.
 
 The OAI's folder holds ``contents.csv`` with, for each series, ``ParticipantID``, ``Folder`` and ``SeriesDescription``;
-each folder holds one DICOM file named ``001``. Written are
+each folder holds one DICOM file named ``001``. The data sets are
 
 - ``stage1/``: the half of the film that shows the knee, at 1 mm, with the tibial centre as the one landmark;
 - ``stage2/``: 140 x 140 mm around the tibial centre, at 0.3 mm, with the 16 landmarks,
@@ -30,7 +30,7 @@ from kneebundle.datasets.kneel_annotations import ANNOTATION_MM, Annotation, rea
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
 from kneebundle.io.tables import read_table, write_table
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
 from kneebundle.transforms.resample import resample_to_spacing
 from kneebundle.transforms.roi import crop_roi
@@ -45,22 +45,31 @@ _STAGES = {"stage1": 1, "stage2": len(KNEE_PA)}
 
 @dataclass(frozen=True)
 class OaiSummary:
-    """What a preparation did: knees made, knees that an earlier run had made, and path and reason of what was refused."""
+    """What a preparation did.
+
+    Attributes:
+        done: knees that were written.
+        done_before: knees that an earlier run had written.
+        errors: path (or subject) and reason of each film that could not be used.
+    """
 
     done: int
-    skipped: int
-    refused: tuple[tuple[str, str], ...]
+    done_before: int
+    errors: tuple[tuple[str, str], ...]
 
 
 def prepare_oai(oai: Path, annotations: Path, output: Path, workers: int = 1, progress: bool = False) -> OaiSummary:
-    """Make both data sets. A later run goes on where an earlier one stopped, and tries again what was refused.
+    """Make both data sets. A later run resumes an earlier one, and tries the films with errors again.
 
     Args:
         oai: folder with ``contents.csv``.
         annotations: KNEEL's ``kneel_oai_annotations.csv``.
-        output: made if it is not there; ``records/`` in it says what is done, ``errors.csv`` what was refused.
+        output: made if it is not there; ``records/`` in it says what is done, ``errors.csv`` lists the errors.
         workers: processes; 1: this one.
         progress: show a bar, where stderr is a terminal.
+
+    Returns:
+        What was done.
 
     Raises:
         KneeBundleError: if a table cannot be used, or ``contents.csv`` lists none of the annotated subjects.
@@ -71,34 +80,34 @@ def prepare_oai(oai: Path, annotations: Path, output: Path, workers: int = 1, pr
     subjects: defaultdict[str, list[Annotation]] = defaultdict(list)
     for knee in knees.values():
         subjects[knee.subject].append(knee)
-    films = _films(oai)
+    films = _list_films(oai)
     if not films.keys() & subjects.keys():
         raise KneeBundleError(f"lists no '{SERIES}' of the {len(subjects)} annotated subjects", oai / "contents.csv")
     _make_folders(output)
-    todo = [subject for subject in subjects if not _record(output, subject).exists()]
-    refused: dict[str, tuple[str, str]] = {}
+    todo = [subject for subject in subjects if not _record_path(output, subject).exists()]
+    errors: dict[str, tuple[str, str]] = {}
     tasks = []
     for subject in todo:
         if subject in films:
             tasks.append((subject, films[subject], subjects[subject], output))
         else:
-            refused[subject] = (subject, f"contents.csv lists no '{SERIES}' of this subject")
+            errors[subject] = (subject, f"contents.csv lists no '{SERIES}' of this subject")
     with tqdm(total=len(tasks), unit="film", disable=None if progress else True) as bar:
-        for subject, reason in _each(tasks, workers):
+        for subject, reason in _prepare_films(tasks, workers):
             if reason is not None:
-                refused[subject] = (str(films[subject]), reason)
+                errors[subject] = (str(films[subject]), reason)
             bar.update()
-    errors = tuple(refused[subject] for subject in subjects if subject in refused)
-    _write_tables(output, list(subjects), errors)
-    skipped = sum(len(subjects[s]) for s in subjects if s not in todo)
-    return OaiSummary(sum(len(subjects[s]) for s in todo if s not in refused), skipped, errors)
+    listed = tuple(errors[subject] for subject in subjects if subject in errors)
+    _write_tables(output, list(subjects), listed)
+    done_before = sum(len(subjects[s]) for s in subjects if s not in todo)
+    return OaiSummary(sum(len(subjects[s]) for s in todo if s not in errors), done_before, listed)
 
 
 _Task = tuple[str, Path, Sequence[Annotation], Path]
 
 
-def _each(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[str, str | None]]:
-    """Subject and reason of refusal, or None, as they come."""
+def _prepare_films(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[str, str | None]]:
+    """Give each subject and its error, or None, as they are done."""
     if workers <= 1:
         yield from map(_prepare_film, tasks)
         return
@@ -110,12 +119,12 @@ def _each(tasks: Sequence[_Task], workers: int) -> Iterator[tuple[str, str | Non
 
 
 def _prepare_film(task: _Task) -> tuple[str, str | None]:
-    """Write the pictures of a film's annotated knees and then its record."""
+    """Write the pictures of a film's annotated knees and then its record; give the subject and the error, or None."""
     subject, path, knees, output = task
     try:
         image = read_radiograph(path, view="pa-bilateral").to_metatensor()
         rows = {stage: [_write_knee(stage, image, knee, output) for knee in knees] for stage in _STAGES}
-        with write_whole(_record(output, subject)) as temporary:
+        with write_atomically(_record_path(output, subject)) as temporary:
             temporary.write_text(json.dumps(rows), encoding="utf-8")
     except KneeBundleError as error:
         return subject, error.reason
@@ -128,7 +137,7 @@ def _write_knee(stage: str, film: MetaTensor, knee: Annotation, output: Path) ->
     """Write the picture of a stage and give its row of landmarks.csv."""
     points_mm = _film_points_mm(film, knee)
     if stage == "stage1":
-        image = _half(film, points_mm[KNEE_PA.center])
+        image = _cut_half(film, points_mm[KNEE_PA.center])
         points_mm = points_mm[[KNEE_PA.center]]
         spacing_mm = HALF_MM
     else:
@@ -154,8 +163,8 @@ def _film_points_mm(film: MetaTensor, knee: Annotation) -> np.ndarray:
     return points
 
 
-def _half(film: MetaTensor, center_mm: np.ndarray) -> MetaTensor:
-    """The half of the film that holds a point, at 1 mm."""
+def _cut_half(film: MetaTensor, center_mm: np.ndarray) -> MetaTensor:
+    """Cut out the half of the film that holds a point, at 1 mm."""
     middle = film.shape[2] // 2
     right = to_pixels(film, center_mm[None])[0, 0] >= middle
     pixels = film.as_tensor()
@@ -166,8 +175,8 @@ def _half(film: MetaTensor, center_mm: np.ndarray) -> MetaTensor:
     return resample_to_spacing(MetaTensor(half, affine=affine), (HALF_MM, HALF_MM))
 
 
-def _films(oai: Path) -> Mapping[str, Path]:
-    """The first film of the wanted series of each subject."""
+def _list_films(oai: Path) -> Mapping[str, Path]:
+    """Find the first film of the wanted series of each subject."""
     contents = oai / "contents.csv"
     films: dict[str, Path] = {}
     for row in read_table(contents, ["ParticipantID", "Folder", "SeriesDescription"]):
@@ -181,14 +190,16 @@ def _make_folders(output: Path) -> None:
         (output / folder).mkdir(parents=True, exist_ok=True)
 
 
-def _record(output: Path, subject: str) -> Path:
+def _record_path(output: Path, subject: str) -> Path:
     return output / "records" / f"{subject}.json"
 
 
 def _write_tables(output: Path, subjects: Sequence[str], errors: Sequence[tuple[str, str]]) -> None:
-    """Both landmarks.csv from the records, in the order of the annotations."""
+    """Write both landmarks.csv from the records, in the order of the annotations."""
     records = [
-        json.loads(path.read_text(encoding="utf-8")) for path in (_record(output, s) for s in subjects) if path.exists()
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (_record_path(output, s) for s in subjects)
+        if path.exists()
     ]
     for stage, count in _STAGES.items():
         rows = [row for record in records for row in record[stage]]

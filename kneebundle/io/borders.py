@@ -1,17 +1,27 @@
-"""Edges of a film that show nothing."""
+"""Edges of an image that show nothing."""
 
 from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["uniform_borders"]
+__all__ = ["find_uniform_borders"]
 
 
-def uniform_borders(pixels: np.ndarray) -> tuple[int, int, int, int]:
-    """Width in pixels of the uniform edge at the top, bottom, left and right of (rows, columns).
+def find_uniform_borders(pixels: np.ndarray) -> tuple[int, int, int, int]:
+    """Find the edges of an image that are uniform: collimation that was burnt in, a shutter, padding.
 
-    A row or column is uniform if its grey values span less than 1 % of the image's: collimation that was burnt in, a
-    shutter, padding.
+    A row or column is uniform if its grey values span less than 1 % of those of the image.
+
+    Args:
+        pixels: (rows, columns).
+
+    Returns:
+        Widths in pixels at the top, bottom, left and right.
+
+    Example:
+        >>> import numpy as np
+        >>> find_uniform_borders(np.pad(np.eye(4), ((2, 0), (0, 1))))
+        (2, 0, 0, 1)
     """
     tolerance = 0.01 * float(np.ptp(pixels))
     varied_rows = np.flatnonzero(np.ptp(pixels, axis=1) > tolerance)

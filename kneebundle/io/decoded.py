@@ -1,4 +1,4 @@
-"""What a reader of one format hands over, and the steps that all readers share."""
+"""What the reader of one format returns, and the steps that all readers share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.turn import Turn
+from kneebundle.orientation import Orientation
 
-__all__ = ["DecodedImage", "choose_frame", "grey_of_colour", "grey_plane"]
+__all__ = ["DecodedImage", "choose_frame", "convert_to_grey", "extract_grey_plane"]
 
 _COLOUR_TOLERANCE = 4
 
@@ -27,8 +27,8 @@ class DecodedImage:
         side: the side that the file states, for an image of one knee.
         view: the view that the file states.
         sop_instance_uid: identity of a DICOM object.
-        turn: what was done to the stored pixels.
-        notes: remarks on how the file was read.
+        orientation: what was done to the stored pixels.
+        notes: remarks on how the file was read, one line each.
     """
 
     pixels: np.ndarray
@@ -37,12 +37,20 @@ class DecodedImage:
     side: Literal["R", "L"] | None = None
     view: Literal["pa-bilateral", "pa-single", "lateral"] | None = None
     sop_instance_uid: str | None = None
-    turn: Turn = Turn()
+    orientation: Orientation = Orientation()
     notes: tuple[str, ...] = ()
 
 
 def choose_frame(count: int, frame: int | None, path: Path) -> int:
-    """The frame (counted from 0) to be read of ``count``.
+    """Check which frame is to be read.
+
+    Args:
+        count: number of frames in the file.
+        frame: the one that is wanted, counted from 0; None: the only one.
+        path: the file, for the error.
+
+    Returns:
+        Its number.
 
     Raises:
         KneeBundleError: if there are several and none is chosen, or the chosen one does not exist.
@@ -50,20 +58,28 @@ def choose_frame(count: int, frame: int | None, path: Path) -> int:
     if frame is None:
         if count != 1:
             raise KneeBundleError(
-                f"the file has {count} frames; a radiograph is one image: export the frame wanted, "
-                f"or choose it with read_radiograph(..., frame=0 to {count - 1})",
+                f"the file has {count} frames; a radiograph is one image: export the frame that is wanted, or choose "
+                f"one of 0 to {count - 1}",
                 path,
+                "frame",
             )
         return 0
     if not 0 <= frame < count:
-        raise KneeBundleError(f"there is no frame {frame}; the file has {count}, counted from 0", path)
+        raise KneeBundleError(f"there is no frame {frame}; the file has {count}, counted from 0", path, "frame")
     return frame
 
 
-def grey_of_colour(channels: np.ndarray, path: Path) -> np.ndarray:
-    """The grey values (rows, columns) of (rows, columns, 3 or 4) whose colours are equal; a fourth channel is ignored.
+def convert_to_grey(channels: np.ndarray, path: Path) -> np.ndarray:
+    """Convert an image whose colour channels are equal to grey values.
 
     A difference of up to 4 grey levels is what JPEG makes of a grey image.
+
+    Args:
+        channels: (rows, columns, 3 or 4); a fourth channel is ignored. Of fewer channels the first counts.
+        path: the file, for the error.
+
+    Returns:
+        (rows, columns).
 
     Raises:
         KneeBundleError: if the image is truly coloured.
@@ -76,16 +92,16 @@ def grey_of_colour(channels: np.ndarray, path: Path) -> np.ndarray:
     return colours[..., 1]
 
 
-def grey_plane(
+def extract_grey_plane(
     volume: np.ndarray, spacing: tuple[float, ...], frame: int | None, path: Path
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """The image in an array whose axes are x, y and perhaps further ones of length one.
+    """Extract the image from an array whose axes are x, y and perhaps further ones of length one.
 
     Args:
         volume: (x, y, ...) values; several slices lie along the last axis that is longer than one.
         spacing: mm along each axis.
         frame: the slice to take, counted from 0, if there are several.
-        path: the file, for the refusal.
+        path: the file, for the error.
 
     Returns:
         (rows, columns) values and their (row, column) spacing.

@@ -1,4 +1,4 @@
-"""Reading of DICOM radiographs."""
+"""Read DICOM radiographs."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.decoded import DecodedImage, choose_frame
-from kneebundle.io.dicom_display import display_turn, laterality, stated_view
-from kneebundle.io.dicom_greys import bone_bright
-from kneebundle.io.dicom_spacing import stated_spacing
+from kneebundle.io.dicom_display import read_display_orientation, read_laterality, read_view
+from kneebundle.io.dicom_greys import make_bone_bright
+from kneebundle.io.dicom_spacing import read_spacing
 
 if TYPE_CHECKING:
     from pydicom import FileDataset
@@ -26,25 +26,25 @@ _RADIOGRAPHS = frozenset({"", "CR", "DX", "RG", "RF", "XA", "OT", "SC"})
 def read_dicom(path: Path, frame: int | None = None) -> DecodedImage:
     """Read a DICOM radiograph of any transfer syntax that pydicom and its plugins decode, with or without preamble.
 
-    Grey values are made bone bright (`bone_bright`), the image is turned so that the patient faces the viewer
-    (`display_turn`), the spacing is the file's most trustworthy one (`stated_spacing`). Overlays are graphics of their own and
-    are not drawn.
+    Grey values are made bone bright (:func:`~kneebundle.io.make_bone_bright`), the image is turned so that the patient
+    faces the viewer (:func:`~kneebundle.io.read_display_orientation`), the spacing is the most trustworthy one of the
+    file (:func:`~kneebundle.io.read_spacing`). Overlays are graphics of their own and are not drawn.
 
     Args:
         path: the file.
         frame: the frame to read of a file that has several, counted from 0.
 
     Raises:
-        KneeBundleError: if the file is no DICOM, holds no image, or one that is coloured, of a modality that is no
-            radiography, of several frames with none chosen, or cannot be decoded.
+        KneeBundleError: if the file is no DICOM file, holds no image or cannot be decoded; if the image is coloured, is
+            no radiograph by its modality, or has several frames and none is chosen.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             dataset = _load(path)
             _check_kind(dataset, path)
-            stored = _stored_pixels(dataset, choose_frame(int(dataset.get("NumberOfFrames") or 1), frame, path))
-            return _decode(dataset, stored)
+            stored = _decode_pixels(dataset, choose_frame(int(dataset.get("NumberOfFrames") or 1), frame, path))
+            return _prepare(dataset, stored)
         except KneeBundleError:
             raise
         except Exception as error:  # pydicom and its plugins raise many kinds for a broken file
@@ -59,11 +59,11 @@ def _load(path: Path) -> FileDataset:
     if not dataset or not (dataset.file_meta or "Rows" in dataset or "SOPClassUID" in dataset):
         raise KneeBundleError("this is no DICOM file, or it is cut off in its header; copy or export it again", path)
     if "TransferSyntaxUID" not in dataset.file_meta:
-        dataset.file_meta.TransferSyntaxUID = _assumed_transfer_syntax(dataset)
+        dataset.file_meta.TransferSyntaxUID = _guess_transfer_syntax(dataset)
     return dataset
 
 
-def _assumed_transfer_syntax(dataset: FileDataset) -> UID:
+def _guess_transfer_syntax(dataset: FileDataset) -> UID:
     """The transfer syntax of a file that does not name one: uncompressed, as its first element is written."""
     from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -94,21 +94,21 @@ def _check_kind(dataset: FileDataset, path: Path) -> None:
         raise KneeBundleError("the DICOM file has no pixels, or is cut off before them; copy or export it again", path)
 
 
-def _stored_pixels(dataset: FileDataset, frame: int) -> np.ndarray:
+def _decode_pixels(dataset: FileDataset, frame: int) -> np.ndarray:
     """(rows, columns) values as stored, signed or not, without the bits that are not the image's."""
     from pydicom.pixels import pixel_array
 
     return pixel_array(dataset, index=frame)
 
 
-def _decode(dataset: FileDataset, stored: np.ndarray) -> DecodedImage:
-    pixels, grey_notes = bone_bright(dataset, stored)
-    spacing, source, spacing_notes = stated_spacing(dataset, (stored.shape[0], stored.shape[1]))
-    turn = display_turn(dataset)
-    pixels = turn.apply(pixels)
-    spacing = None if spacing is None else turn.pair(spacing)
-    view = stated_view(dataset, None if spacing is None else pixels.shape[1] * spacing[1])
-    side = laterality(dataset)
+def _prepare(dataset: FileDataset, stored: np.ndarray) -> DecodedImage:
+    pixels, grey_notes = make_bone_bright(dataset, stored)
+    spacing, source, spacing_notes = read_spacing(dataset, (stored.shape[0], stored.shape[1]))
+    orientation = read_display_orientation(dataset)
+    pixels = orientation.apply(pixels)
+    spacing = None if spacing is None else orientation.pair(spacing)
+    view = read_view(dataset, None if spacing is None else pixels.shape[1] * spacing[1])
+    side = read_laterality(dataset)
     uid = dataset.get("SOPInstanceUID")
     return DecodedImage(
         pixels=pixels,
@@ -117,6 +117,6 @@ def _decode(dataset: FileDataset, stored: np.ndarray) -> DecodedImage:
         side=side if side != "B" and view != "pa-bilateral" else None,
         view=view,
         sop_instance_uid=str(uid) if uid else None,
-        turn=turn,
-        notes=(*grey_notes, *spacing_notes, *turn.notes),
+        orientation=orientation,
+        notes=(*grey_notes, *spacing_notes, *orientation.notes),
     )

@@ -1,51 +1,51 @@
-"""How a DICOM radiograph is turned for display, and which side and view it says it shows."""
+"""How a DICOM radiograph is turned for display, and which side and view it states."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Literal
 
-from kneebundle.turn import Turn
+from kneebundle.io.views import BILATERAL_FROM_MM, SINGLE_UP_TO_MM
+from kneebundle.orientation import Orientation
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["display_turn", "laterality", "stated_view"]
+__all__ = ["read_display_orientation", "read_laterality", "read_view"]
 
 _FRONTAL_POSITIONS = frozenset({"AP", "PA"})
 _LATERAL_POSITIONS = frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"})
 _LATERALITIES: dict[str, Literal["R", "L", "B"]] = {"R": "R", "L": "L", "B": "B"}
-_BILATERAL_FROM_MM = 260.0
-_SINGLE_UP_TO_MM = 200.0
 
 
-def display_turn(dataset: Dataset) -> Turn:
-    """What brings a frontal image to the patient facing the viewer, head up, and a lateral one to head up.
+def read_display_orientation(dataset: Dataset) -> Orientation:
+    r"""Read how an image is turned for display: head up, and in a frontal image the patient facing the viewer.
 
-    PatientOrientation names where the rows and where the columns lead: ``L\\F`` is a frontal image as displayed, ``R\\F``
-    one seen from behind, which is mirrored. Where the attribute is missing or names no upright image, nothing is turned.
+    PatientOrientation names where the rows and where the columns lead: ``L\F`` is a frontal image as displayed,
+    ``R\F`` one seen from behind, which is mirrored. Where the attribute is missing or names no upright image, nothing
+    is turned.
     """
-    directions = _orientation(dataset)
+    directions = _read_directions(dataset)
     if directions is None:
-        return Turn()
+        return Orientation()
     along_row, along_column = directions
     transpose = along_row in "HF"
     if transpose:
         along_row, along_column = along_column, along_row
     flip_rows, flip_columns = along_column == "H", along_row == "R"
     if not (transpose or flip_rows or flip_columns):
-        return Turn()
+        return Orientation()
     words = [
         word
         for word, done in (("turned", transpose), ("put upright", flip_rows), ("mirrored left to right", flip_columns))
         if done
     ]
     note = f"{' and '.join(words)} for display (PatientOrientation {'/'.join(directions)}): pixels count as displayed"
-    return Turn(transpose, flip_rows, flip_columns, (note,))
+    return Orientation(transpose, flip_rows, flip_columns, (note,))
 
 
-def laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
-    """The side that the image (ImageLaterality), else its series (Laterality), says it shows; B is both."""
+def read_laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
+    """Read the side that the image (ImageLaterality), else its series (Laterality), states; ``"B"`` is both."""
     for keyword in ("ImageLaterality", "Laterality"):
         value = str(dataset.get(keyword) or "").strip().upper()
         if value in _LATERALITIES:
@@ -53,26 +53,33 @@ def laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
     return None
 
 
-def stated_view(dataset: Dataset, width_mm: float | None) -> Literal["pa-bilateral", "pa-single", "lateral"] | None:
-    """The view by ViewPosition, else the view's code, else the descriptions, else PatientOrientation.
+def read_view(dataset: Dataset, width_mm: float | None) -> Literal["pa-bilateral", "pa-single", "lateral"] | None:
+    """Read the view: by ViewPosition, else the view's code, else the descriptions, else PatientOrientation.
 
-    Whether a frontal film shows both knees is told by its laterality, else its descriptions, else its width: from 260 mm both,
-    up to 200 mm one. None where nothing tells.
+    Whether a frontal radiograph shows both knees is told by its laterality, else its descriptions, else its width: from
+    260 mm both, up to 200 mm one.
+
+    Args:
+        dataset: header of the file.
+        width_mm: of the image as displayed, if it is known.
+
+    Returns:
+        None where nothing tells.
     """
-    projection = _projection(dataset)
+    projection = _read_projection(dataset)
     if projection != "frontal":
         return projection
-    side = laterality(dataset)
+    side = read_laterality(dataset)
     if side is not None:
         return "pa-bilateral" if side == "B" else "pa-single"
-    if re.search(r"\b(BILAT|BILATERAL|BOTH)\b", _descriptions(dataset)):
+    if re.search(r"\b(BILAT|BILATERAL|BOTH)\b", _read_descriptions(dataset)):
         return "pa-bilateral"
-    if width_mm is None or _SINGLE_UP_TO_MM < width_mm < _BILATERAL_FROM_MM:
+    if width_mm is None or SINGLE_UP_TO_MM < width_mm < BILATERAL_FROM_MM:
         return None
-    return "pa-bilateral" if width_mm >= _BILATERAL_FROM_MM else "pa-single"
+    return "pa-bilateral" if width_mm >= BILATERAL_FROM_MM else "pa-single"
 
 
-def _projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:
+def _read_projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:
     position = str(dataset.get("ViewPosition") or "").strip().upper()
     if position in _FRONTAL_POSITIONS:
         return "frontal"
@@ -80,18 +87,18 @@ def _projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:
         return "lateral"
     if position:
         return None
-    text = _descriptions(dataset)
+    text = _read_descriptions(dataset)
     is_frontal = re.search(r"\b(AP|PA|FRONTAL|(ANTERO|POSTERO)[- ]?(ANTERIOR|POSTERIOR))\b", text) is not None
     is_lateral = re.search(r"\b(LAT|LATERAL)\b", text) is not None
     if is_frontal != is_lateral:
         return "frontal" if is_frontal else "lateral"
-    directions = _orientation(dataset)
+    directions = _read_directions(dataset)
     if directions is None or is_frontal:
         return None
     return "frontal" if set(directions) & set("LR") else "lateral"
 
 
-def _descriptions(dataset: Dataset) -> str:
+def _read_descriptions(dataset: Dataset) -> str:
     """The words of the view's code, the series and the protocol."""
     codes = dataset.get("ViewCodeSequence") or []
     words = [code.get("CodeMeaning") for code in codes]
@@ -102,8 +109,8 @@ def _descriptions(dataset: Dataset) -> str:
     return " ".join(str(word) for word in words if word).upper().replace("_", " ")
 
 
-def _orientation(dataset: Dataset) -> tuple[str, str] | None:
-    """Main direction of a row and of a column, one of them head or foot, the other not; else None."""
+def _read_directions(dataset: Dataset) -> tuple[str, str] | None:
+    """The main direction of a row and of a column, if one of them is head or foot and the other is not."""
     value = dataset.get("PatientOrientation")
     if value is None or isinstance(value, str) or len(value) != 2:
         return None

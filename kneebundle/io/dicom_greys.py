@@ -11,9 +11,9 @@ from scipy import ndimage
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["bone_bright"]
+__all__ = ["make_bone_bright"]
 
-_MOST_CRUSHED = 0.5
+_MOST_CLIPPED = 0.5
 
 
 @dataclass(frozen=True)
@@ -23,30 +23,37 @@ class _Greys:
     values: np.ndarray
     ends: tuple[float, float]
 
-    def inverted(self) -> _Greys:
+    def invert(self) -> _Greys:
         return _Greys(sum(self.ends) - self.values, self.ends)
 
 
-def bone_bright(dataset: Dataset, stored: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Grey values (rows, columns) float32 with bone bright, and remarks on how they came about.
+def make_bone_bright(dataset: Dataset, stored: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Make the grey values of an image so that bone is bright.
 
-    The steps of DICOM's grey pipeline, as far as they carry more than a taste for display, so that a knee written in one
+    These are the steps of DICOM's grey pipeline that are more than a taste for display, so that a knee written in one
     way has the greys of the same knee written in another, up to a factor and an offset:
 
     - Rescale slope and intercept or the modality LUT are applied.
     - A linear window is not: it only scales, which a normalisation undoes, and clips, which may lose bone.
-    - A VOI LUT (the first) or a sigmoid window changes contrast and is applied, unless it is a straight line, which is a window
-      in another form, or would leave half of the pixels at an end of its range.
-    - MONOCHROME1 is inverted. PresentationLUTShape repeats what PhotometricInterpretation says and is known to be wrong where
-      the two differ, so it decides nothing.
-    - Padding (PixelPaddingValue) that reaches the image's edge takes the darkest grey of the rest.
+    - A VOI LUT (the first) or a sigmoid window changes contrast and is applied, unless it is a straight line, which is
+      a window in another form, or would leave half of the pixels at an end of its range.
+    - MONOCHROME1 is inverted. PresentationLUTShape repeats what PhotometricInterpretation says and is known to be wrong
+      where the two differ, so it decides nothing.
+    - Padding (PixelPaddingValue) that reaches the edge of the image takes the darkest grey of the rest.
+
+    Args:
+        dataset: header of the file.
+        stored: (rows, columns) values as stored.
+
+    Returns:
+        (rows, columns) float32, and remarks on how the values were made.
     """
     notes: list[str] = []
-    padding = _padding(dataset, stored)
-    greys = _with_voi(dataset, _with_modality(dataset, stored), ~padding, notes)
+    padding = _find_padding(dataset, stored)
+    greys = _apply_voi(dataset, _apply_modality(dataset, stored), ~padding, notes)
     is_monochrome1 = dataset.PhotometricInterpretation == "MONOCHROME1"
     if is_monochrome1:
-        greys = greys.inverted()
+        greys = greys.invert()
     shape = str(dataset.get("PresentationLUTShape") or "").upper()
     if shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != is_monochrome1:
         notes.append(
@@ -61,41 +68,41 @@ def bone_bright(dataset: Dataset, stored: np.ndarray) -> tuple[np.ndarray, tuple
     return pixels, tuple(notes)
 
 
-def _with_modality(dataset: Dataset, stored: np.ndarray) -> _Greys:
+def _apply_modality(dataset: Dataset, stored: np.ndarray) -> _Greys:
     if dataset.get("ModalityLUTSequence"):
-        return _looked_up(dataset, dataset.ModalityLUTSequence[0], stored)
-    low, high = _stored_ends(dataset)
+        return _apply_lut(dataset, dataset.ModalityLUTSequence[0], stored)
+    low, high = _stored_range(dataset)
     slope = float(dataset.get("RescaleSlope") or 1)
     intercept = float(dataset.get("RescaleIntercept") or 0)
     return _Greys(stored * slope + intercept, (low * slope + intercept, high * slope + intercept))
 
 
-def _stored_ends(dataset: Dataset) -> tuple[int, int]:
+def _stored_range(dataset: Dataset) -> tuple[int, int]:
     bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
     if int(dataset.get("PixelRepresentation") or 0):
         return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     return 0, 2**bits - 1
 
 
-def _with_voi(dataset: Dataset, greys: _Greys, kept: np.ndarray, notes: list[str]) -> _Greys:
+def _apply_voi(dataset: Dataset, greys: _Greys, kept: np.ndarray, notes: list[str]) -> _Greys:
     if dataset.get("VOILUTSequence"):
         item = dataset.VOILUTSequence[0]
-        table = _table(dataset, item)
+        table = _read_lut(dataset, item)
         if _is_straight(table):
-            return greys if table[-1] >= table[0] else greys.inverted()
-        name, curved = "VOI LUT", _looked_up(dataset, item, greys.values)
+            return greys if table[-1] >= table[0] else greys.invert()
+        name, curved = "VOI LUT", _apply_lut(dataset, item, greys.values)
     elif str(dataset.get("VOILUTFunction") or "").upper() == "SIGMOID" and dataset.get("WindowWidth"):
         name, curved = "sigmoid window", _sigmoid(dataset, greys)
     else:
         return greys
-    if _crushed(curved, kept) > _MOST_CRUSHED:
+    if _measure_clipping(curved, kept) > _MOST_CLIPPED:
         notes.append(f"the {name} was not applied: it leaves most of the image without contrast")
         return greys
     notes.append(f"the {name} was applied")
     return curved
 
 
-def _table(dataset: Dataset, item: Dataset) -> np.ndarray:
+def _read_lut(dataset: Dataset, item: Dataset) -> np.ndarray:
     """The entries of a LUT.
 
     pydicom's apply_voi is not used: it counts the entries of an 8-bit LUT in 8 bits, so that 12-bit images wrap around.
@@ -108,15 +115,15 @@ def _table(dataset: Dataset, item: Dataset) -> np.ndarray:
     return np.frombuffer(data, dtype=np.uint8 if len(data) < 2 * count else f"{order}u2")[:count].astype(np.float64)
 
 
-def _looked_up(dataset: Dataset, item: Dataset, values: np.ndarray) -> _Greys:
-    table = _table(dataset, item)
-    first, bits = _first_value(dataset, item, values), int(item.LUTDescriptor[2])
+def _apply_lut(dataset: Dataset, item: Dataset, values: np.ndarray) -> _Greys:
+    table = _read_lut(dataset, item)
+    first, bits = _read_first_value(dataset, item, values), int(item.LUTDescriptor[2])
     places = np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)
     return _Greys(table[places], (0, 2**bits - 1))
 
 
-def _first_value(dataset: Dataset, item: Dataset, values: np.ndarray) -> int:
-    """The value that the first entry is for; signed where the values are, though the file may write it without a sign."""
+def _read_first_value(dataset: Dataset, item: Dataset, values: np.ndarray) -> int:
+    """The value that the first entry is for; signed where the values are, even if the file writes it without a sign."""
     first = int(item.LUTDescriptor[1])
     return first - 2**16 if first >= 2**15 and values.min() < 0 else first
 
@@ -134,7 +141,7 @@ def _sigmoid(dataset: Dataset, greys: _Greys) -> _Greys:
     return _Greys(low + (high - low) / (1 + np.exp(steep)), (low, high))
 
 
-def _crushed(greys: _Greys, kept: np.ndarray) -> float:
+def _measure_clipping(greys: _Greys, kept: np.ndarray) -> float:
     """The share of the kept pixels that lie within 1/256 of an end of the range."""
     low, high = sorted(greys.ends)
     step = (high - low) / 256
@@ -142,18 +149,18 @@ def _crushed(greys: _Greys, kept: np.ndarray) -> float:
     return float(np.mean((values <= low + step) | (values >= high - step))) if values.size else 0.0
 
 
-def _padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
-    """Pixels (rows, columns) of the padding value, or between it and its range's limit, that hang together with the edge."""
+def _find_padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
+    """The pixels, (rows, columns) bool, of the padding value, or of its range, that are connected to the edge."""
     if dataset.get("PixelPaddingValue") is None:
         return np.zeros(stored.shape, dtype=bool)
-    first = _as_stored(dataset, int(dataset.PixelPaddingValue))
-    last = _as_stored(dataset, int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)))
+    first = _convert_to_stored(dataset, int(dataset.PixelPaddingValue))
+    last = _convert_to_stored(dataset, int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)))
     labels, _ = ndimage.label((stored >= min(first, last)) & (stored <= max(first, last)))
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.isin(labels, edge[edge > 0])
 
 
-def _as_stored(dataset: Dataset, value: int) -> int:
+def _convert_to_stored(dataset: Dataset, value: int) -> int:
     """A value that was written without a sign, as the signed pixels have it."""
     bits = int(dataset.BitsAllocated)
     return value - 2**bits if int(dataset.get("PixelRepresentation") or 0) and value >= 2 ** (bits - 1) else value

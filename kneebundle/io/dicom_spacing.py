@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kneebundle.io.spacing import implausible_spacing
+from kneebundle.io.spacing import check_spacing
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-__all__ = ["DETECTOR_NOTE", "FILM_NOTE", "stated_spacing"]
+__all__ = ["DETECTOR_NOTE", "FILM_NOTE", "read_spacing"]
 
 Spacing = tuple[float, float]
 
@@ -18,32 +18,39 @@ DETECTOR_NOTE = "the spacing is that of the detector: lengths are as projected o
 FILM_NOTE = DETECTOR_NOTE.replace("detector", "film")
 
 
-def stated_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | None, str, tuple[str, ...]]:
-    """The (row, column) spacing in mm of an image of ``shape`` as stored, the attribute it rests on, and remarks.
+def read_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | None, str, tuple[str, ...]]:
+    """Read the most trustworthy pixel spacing that a DICOM file states.
 
     In this order, after DICOM PS3.3 section 10.7 (basic pixel spacing calibration):
 
-    1. PixelSpacing, if it says how it was calibrated (PixelSpacingCalibrationType), or differs from ImagerPixelSpacing, or
-       stands alone: the size in the patient.
+    1. PixelSpacing, if it says how it was calibrated (PixelSpacingCalibrationType), or differs from ImagerPixelSpacing,
+       or stands alone: the size in the patient.
     2. ImagerPixelSpacing divided by EstimatedRadiographicMagnificationFactor, if that lies between 1 and 2.
     3. ImagerPixelSpacing, or a PixelSpacing that only repeats it: the size on the detector.
     4. NominalScannedPixelSpacing, of digitised film.
 
-    A value that no radiograph has (`implausible_spacing`) counts as not stated. If none is left, the spacing is None and
-    the second item says what was found.
+    A value that no radiograph has (:func:`~kneebundle.io.check_spacing`) counts as not stated.
+
+    Args:
+        dataset: header of the file.
+        shape: (rows, columns) of the image as stored.
+
+    Returns:
+        The (row, column) spacing in mm, the attribute it rests on, and remarks. If no value can be used, the spacing is
+        None and the second item says what was found.
     """
     problems: list[str] = []
-    patient = _plausible(dataset, "PixelSpacing", shape, problems)
-    detector = _plausible(dataset, "ImagerPixelSpacing", shape, problems)
+    patient = _read_plausible(dataset, "PixelSpacing", shape, problems)
+    detector = _read_plausible(dataset, "ImagerPixelSpacing", shape, problems)
     if patient and (_is_calibrated(dataset) or detector is None or not _equal(patient, detector)):
         return patient, "PixelSpacing", ()
     if detector:
-        factor = _magnification(dataset)
+        factor = _read_magnification(dataset)
         if factor:
             corrected = (detector[0] / factor, detector[1] / factor)
             return corrected, "ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor", ()
         return detector, "PixelSpacing" if patient else "ImagerPixelSpacing", (DETECTOR_NOTE,)
-    scanned = _plausible(dataset, "NominalScannedPixelSpacing", shape, problems)
+    scanned = _read_plausible(dataset, "NominalScannedPixelSpacing", shape, problems)
     if scanned:
         return scanned, "NominalScannedPixelSpacing", (FILM_NOTE,)
     if problems:
@@ -51,7 +58,7 @@ def stated_spacing(dataset: Dataset, shape: tuple[int, int]) -> tuple[Spacing | 
     return None, "the DICOM file states neither PixelSpacing nor ImagerPixelSpacing", ()
 
 
-def _plausible(dataset: Dataset, keyword: str, shape: tuple[int, int], problems: list[str]) -> Spacing | None:
+def _read_plausible(dataset: Dataset, keyword: str, shape: tuple[int, int], problems: list[str]) -> Spacing | None:
     """The value of an attribute that holds a spacing; what is wrong with it goes to ``problems``."""
     if not dataset.get(keyword):
         return None
@@ -60,7 +67,7 @@ def _plausible(dataset: Dataset, keyword: str, shape: tuple[int, int], problems:
     except (TypeError, ValueError):
         problems.append(f"a {keyword} that is not two numbers")
         return None
-    problem = implausible_spacing(values, shape)
+    problem = check_spacing(values, shape)
     if problem:
         problems.append(f"{problem} ({keyword})")
         return None
@@ -75,7 +82,7 @@ def _equal(first: Spacing, second: Spacing) -> bool:
     return all(abs(a - b) <= 1e-4 * b for a, b in zip(first, second, strict=True))
 
 
-def _magnification(dataset: Dataset) -> float | None:
+def _read_magnification(dataset: Dataset) -> float | None:
     try:
         factor = float(dataset.get("EstimatedRadiographicMagnificationFactor") or 0)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Writing of DICOM radiographs: samples and tests, the same bytes for the same input."""
+"""Write DICOM radiographs, for samples and tests: the same input gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 __all__ = ["write_dicom"]
 
-_DX_FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.1"
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _VIEWS = {
     "pa-bilateral": ("PA", ("272479007", "postero-anterior"), ["L", "F"]),
     "pa-single": ("PA", ("272479007", "postero-anterior"), ["L", "F"]),
@@ -34,7 +32,7 @@ def write_dicom(
     side: Literal["R", "L"] | None = None,
     view: Literal["pa-bilateral", "pa-single", "lateral"] | None = None,
     photometric: Literal["MONOCHROME1", "MONOCHROME2"] = "MONOCHROME2",
-    transfer_syntax: str = _EXPLICIT_LITTLE_ENDIAN,
+    transfer_syntax: str | None = None,
     signed: bool = False,
     bits_stored: int = 12,
     rescale: tuple[float, float] | None = None,
@@ -42,10 +40,12 @@ def write_dicom(
     attributes: Mapping[str, Any] | None = None,
     encode: Callable[[np.ndarray], bytes] | None = None,
 ) -> None:
-    """Write a radiograph as a Digital X-Ray image that `read_radiograph` answers with the same greys.
+    """Write a radiograph as a Digital X-Ray image.
 
-    UIDs follow from the content and no time is written, so that the same input gives the same bytes (of a compressed file: with
-    the same version of the compressing library).
+    :func:`~kneebundle.io.read_radiograph` reads the same greys from it.
+
+    UIDs follow from the content and no time is written, so that the same input gives the same bytes (of a compressed
+    file: with the same version of the compressing library).
 
     Args:
         path: the file; it is written whole or not at all.
@@ -54,7 +54,8 @@ def write_dicom(
         side: the side, written as ImageLaterality; a bilateral view has both.
         view: the view, written as ViewPosition, its code and PatientOrientation.
         photometric: MONOCHROME1 is stored inverted.
-        transfer_syntax: UID of the encoding. Those that pydicom encodes with the plugins at hand; others by ``encode``.
+        transfer_syntax: UID of the encoding, by default `ExplicitVRLittleEndian`. pydicom encodes what the plugins at
+            hand can; for others give ``encode``.
         signed: store values from -2**(bits_stored - 1) on.
         bits_stored: 8 to 16; up to 8 take one byte a pixel.
         rescale: slope and intercept that take the stored values to the greys; by default 1, and the intercept that
@@ -66,13 +67,13 @@ def write_dicom(
     Raises:
         KneeBundleError: if greys do not fit into ``bits_stored`` after ``rescale``.
     """
-    from pydicom.uid import UID
+    from pydicom.uid import UID, ExplicitVRLittleEndian
 
     path = Path(path)
     if rescale is None:
         rescale = (1.0, float(2 ** (bits_stored - 1)) if signed else 0.0)
-    stored = _stored(pixels, photometric, signed, bits_stored, rescale, path)
-    dataset = _dataset(stored, photometric, bits_stored, rescale)
+    stored = _to_stored(pixels, photometric, signed, bits_stored, rescale, path)
+    dataset = _make_dataset(stored, photometric, bits_stored, rescale)
     _identify(dataset, patient_id)
     _add_geometry(dataset, spacing_mm, side, view)
     for keyword, value in (attributes or {}).items():
@@ -80,16 +81,16 @@ def write_dicom(
             setattr(dataset, keyword, value)
         elif keyword in dataset:
             delattr(dataset, keyword)
-    _set_pixels(dataset, stored, UID(transfer_syntax), encode)
+    _set_pixels(dataset, stored, UID(transfer_syntax or ExplicitVRLittleEndian), encode)
     _identify_instance(dataset)
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         dataset.save_as(temporary, enforce_file_format=True)
 
 
-def _stored(
+def _to_stored(
     pixels: np.ndarray, photometric: str, signed: bool, bits: int, rescale: tuple[float, float], path: Path
 ) -> np.ndarray:
-    """The values to store, such that `bone_bright` leads back from them."""
+    """The values to store, such that `make_bone_bright` leads back from them."""
     slope, intercept = rescale
     offset = 2 ** (bits - 1) if signed else 0
     low, high = -offset, 2**bits - 1 - offset
@@ -106,13 +107,14 @@ def _stored(
     return values.astype(f"{'i' if signed else 'u'}{1 if bits <= 8 else 2}")
 
 
-def _dataset(stored: np.ndarray, photometric: str, bits_stored: int, rescale: tuple[float, float]) -> Dataset:
+def _make_dataset(stored: np.ndarray, photometric: str, bits_stored: int, rescale: tuple[float, float]) -> Dataset:
     """The image without identity and geometry."""
     from pydicom.dataset import Dataset, FileMetaDataset
+    from pydicom.uid import DigitalXRayImageStorageForPresentation
 
     dataset = Dataset()
     dataset.file_meta, dataset.preamble = FileMetaDataset(), b"\0" * 128
-    dataset.SOPClassUID = _DX_FOR_PRESENTATION
+    dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
     dataset.Modality = "DX"
     dataset.ImageType = ["ORIGINAL", "PRIMARY", ""]
     dataset.PresentationIntentType = "FOR PRESENTATION"
@@ -158,21 +160,21 @@ def _identify(dataset: Dataset, patient_id: str) -> None:
 
 def _add_geometry(dataset: Dataset, spacing_mm: tuple[float, float] | None, side: str | None, view: str | None) -> None:
     dataset.BodyPartExamined = "KNEE"
-    dataset.AnatomicRegionSequence = [_code("72696002", "Knee")]
+    dataset.AnatomicRegionSequence = [_make_code("72696002", "Knee")]
     if spacing_mm is not None:
         dataset.PixelSpacing = [f"{value:.10g}" for value in spacing_mm]
         dataset.ImagerPixelSpacing = dataset.PixelSpacing
     if view is not None:
         position, code, orientation = _VIEWS[view]
         dataset.ViewPosition = position
-        dataset.ViewCodeSequence = [_code(*code)]
+        dataset.ViewCodeSequence = [_make_code(*code)]
         dataset.PatientOrientation = orientation
     shown = "B" if view == "pa-bilateral" else side
     if shown is not None:
         dataset.ImageLaterality = shown
 
 
-def _code(value: str, meaning: str) -> Dataset:
+def _make_code(value: str, meaning: str) -> Dataset:
     from pydicom import Dataset
 
     code = Dataset()

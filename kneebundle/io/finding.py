@@ -1,4 +1,4 @@
-"""Which files of a folder are to be read."""
+"""Find the image files of a folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.sniffing import format_by_content, format_by_name
+from kneebundle.io.sniffing import detect_format_by_content, detect_format_by_name
 
 __all__ = ["find_images"]
 
@@ -18,23 +18,23 @@ _UNREADABLE_IMAGES = frozenset(".tif .tiff .bmp .gif .jp2 .webp .nrrd".split())
 
 
 def find_images(path: str | Path) -> list[Path]:
-    """The files that are to be read as images.
+    """Find the files that are to be read as images.
 
     Args:
-        path: a file, which is answered whatever it is, or a folder, which is searched with its sub-folders.
+        path: a file, which is returned whatever it is, or a folder, which is searched with its sub-folders.
 
     Returns:
-        The files, sorted. Of a folder's files those are left out that are clearly no images: hidden ones, ``DICOMDIR``,
-        tables, texts, archives and the raw half of a two-file image. A file with the name of an image is answered even if
-        it is broken or of a kind that is not read here, so that it is refused by name and not passed over; a file with
-        an unknown suffix or none is answered if its content is that of a readable format.
+        The files, sorted. Files of a folder that are clearly no images are left out: hidden ones, ``DICOMDIR``, tables,
+        texts, archives and the raw half of a two-file image. A file with the name of an image is returned even if it is
+        broken or of a kind that cannot be read, so that it is reported and not passed over; a file with an unknown
+        suffix or none is returned if its content is that of a readable format.
 
     Raises:
         KneeBundleError: if there is nothing at ``path``, or no image in that folder.
     """
     path = Path(path)
     if path.is_dir():
-        images = sorted(file for file in _visible_files(path) if _may_be_image(file))
+        images = sorted(file for file in _list_visible_files(path) if _may_be_image(file))
         if not images:
             raise KneeBundleError("no image was found in this folder; give a folder or a file with radiographs", path)
         return images
@@ -43,7 +43,7 @@ def find_images(path: str | Path) -> list[Path]:
     return [path]
 
 
-def _visible_files(folder: Path) -> list[Path]:
+def _list_visible_files(folder: Path) -> list[Path]:
     found: list[Path] = []
     for root, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -55,13 +55,13 @@ def _may_be_image(path: Path) -> bool:
     suffix = path.suffix.lower()
     if path.name.upper() == "DICOMDIR" or (suffix == ".img" and path.with_suffix(".hdr").exists()):
         return False
-    if format_by_name(path) is not None or suffix in _UNREADABLE_IMAGES:
+    if detect_format_by_name(path) is not None or suffix in _UNREADABLE_IMAGES:
         return True
-    return suffix not in _NO_IMAGES and _content_is_readable(path)
+    return suffix not in _NO_IMAGES and _has_readable_content(path)
 
 
-def _content_is_readable(path: Path) -> bool:
+def _has_readable_content(path: Path) -> bool:
     try:
-        return format_by_content(path) is not None
+        return detect_format_by_content(path) is not None
     except KneeBundleError:
         return False

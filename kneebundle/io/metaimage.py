@@ -1,4 +1,4 @@
-"""Reading of MetaImage (MHA, and MHD with its raw file)."""
+"""Read MetaImage (MHA, and MHD with its raw file)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, grey_of_colour, grey_plane
-from kneebundle.io.spacing import implausible_spacing
+from kneebundle.io.decoded import DecodedImage, convert_to_grey, extract_grey_plane
+from kneebundle.io.spacing import check_spacing
 
 __all__ = ["read_metaimage"]
 
@@ -16,14 +16,15 @@ __all__ = ["read_metaimage"]
 def read_metaimage(path: Path, frame: int | None = None) -> DecodedImage:
     """Read a 2-D MetaImage, or a 3-D one with one slice.
 
-    The header's spacing is believed if it is that of a radiograph and not 1, which is what a header without a spacing gives.
+    The spacing of the header is believed if it is that of a radiograph and not 1, which a header without a spacing
+    gives.
 
     Raises:
         KneeBundleError: if the file cannot be decoded, has several slices and none is chosen, or is coloured.
     """
     volume, spacing = _load(path)
-    pixels, spacing_mm = grey_plane(volume, spacing, frame, path)
-    problem = implausible_spacing(spacing_mm, pixels.shape)
+    pixels, spacing_mm = extract_grey_plane(volume, spacing, frame, path)
+    problem = check_spacing(spacing_mm, pixels.shape)
     if problem is None and spacing_mm == (1.0, 1.0):
         problem = "a pixel spacing of 1 mm, which a header without a spacing gives"
     if problem:
@@ -42,13 +43,13 @@ def _load(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
         spacing = tuple(float(value) for value in itk.spacing(image))
     except Exception as error:  # ITK raises RuntimeError with a page of text
         raise KneeBundleError(
-            f"the MetaImage cannot be decoded ({_last_line(error)}); export it again", path
+            f"the MetaImage cannot be decoded ({_get_last_line(error)}); export it again", path
         ) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
-        values = grey_of_colour(values, path)
+        values = convert_to_grey(values, path)
     return values.transpose(), spacing
 
 
-def _last_line(error: Exception) -> str:
+def _get_last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

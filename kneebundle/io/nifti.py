@@ -1,4 +1,4 @@
-"""Reading of NIfTI."""
+"""Read NIfTI."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, grey_of_colour, grey_plane
-from kneebundle.io.spacing import implausible_spacing
+from kneebundle.io.decoded import DecodedImage, convert_to_grey, extract_grey_plane
+from kneebundle.io.spacing import check_spacing
 
-__all__ = ["nifti_values", "read_nifti"]
+__all__ = ["read_nifti_values", "read_nifti"]
 
 _MM_PER_UNIT = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 
@@ -20,9 +20,9 @@ _MM_PER_UNIT = {"mm": 1.0, "micron": 1e-3, "meter": 1e3}
 def read_nifti(path: Path, frame: int | None = None) -> DecodedImage:
     """Read a 2-D NIfTI-1 or -2 image, or one slice of it (``.nii``, ``.nii.gz`` or an ``.hdr`` with its ``.img``).
 
-    The first axis runs along a row of the picture and the second one down, as ITK and its relatives write it; the affine's
-    signs are not used. The header's spacing is believed if it is that of a radiograph, and, where the header names no unit
-    of length, if it is not 1, which is what programs write that know nothing.
+    The first axis runs along a row of the picture and the second one down, as ITK writes it; the signs of the affine
+    are not used. The spacing of the header is believed if it is that of a radiograph and, where the header names no
+    unit of length, if it is not 1, which programs write that do not know it.
 
     Raises:
         KneeBundleError: if the file cannot be decoded, has several slices and none is chosen, or is coloured.
@@ -35,15 +35,15 @@ def read_nifti(path: Path, frame: int | None = None) -> DecodedImage:
     except Exception as error:  # nibabel and gzip raise many kinds for a broken file
         raise KneeBundleError(f"the NIfTI file cannot be decoded ({error}); export it again", path) from error
     if values.dtype.names:
-        values = grey_of_colour(np.stack([values[name] for name in values.dtype.names], axis=-1), path)
-    pixels, spacing = grey_plane(values, zooms, frame, path)
+        values = convert_to_grey(np.stack([values[name] for name in values.dtype.names], axis=-1), path)
+    pixels, spacing = extract_grey_plane(values, zooms, frame, path)
     scale = _MM_PER_UNIT.get(unit, 1.0)
     spacing_mm = (spacing[0] * scale, spacing[1] * scale)
-    return _with_spacing(pixels, spacing_mm, unit)
+    return _judge_spacing(pixels, spacing_mm, unit)
 
 
-def nifti_values(path: Path) -> np.ndarray:
-    """The values of a NIfTI file of any shape, as stored.
+def read_nifti_values(path: Path) -> np.ndarray:
+    """Read the values of a NIfTI file of any shape, as stored.
 
     Raises:
         KneeBundleError: if the file cannot be decoded.
@@ -67,8 +67,8 @@ def _load(path: Path) -> Any:
     return (nibabel.Nifti2Image if is_second else nibabel.Nifti1Image).from_bytes(content)
 
 
-def _with_spacing(pixels: np.ndarray, spacing_mm: tuple[float, float], unit: str) -> DecodedImage:
-    problem = implausible_spacing(spacing_mm, pixels.shape)
+def _judge_spacing(pixels: np.ndarray, spacing_mm: tuple[float, float], unit: str) -> DecodedImage:
+    problem = check_spacing(spacing_mm, pixels.shape)
     if problem is None and unit not in _MM_PER_UNIT and spacing_mm == (1.0, 1.0):
         problem = "a pixel spacing of 1 without a unit, which programs write that do not know it"
     if problem:

@@ -1,4 +1,4 @@
-"""Reading of PNG and JPEG."""
+"""Read PNG and JPEG."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, choose_frame, grey_of_colour
+from kneebundle.io.decoded import DecodedImage, choose_frame, convert_to_grey
 
 __all__ = ["read_picture"]
 
@@ -18,21 +18,21 @@ _GREY_ALPHA_MODES = frozenset({"LA", "La"})
 def read_picture(path: Path, frame: int | None = None) -> DecodedImage:
     """Read a PNG or JPEG of 8 or 16 bits; colour images whose channels are equal count as grey.
 
-    These files carry no spacing that can be trusted: a PNG's pHYs is the resolution for printing, and most programs write a
-    default there. A JPEG's EXIF orientation is applied.
+    These files carry no spacing that can be trusted: pHYs of a PNG is the resolution for printing, and most programs
+    write a default there. The EXIF orientation of a JPEG is applied.
 
     Raises:
         KneeBundleError: if the file cannot be decoded or is coloured.
     """
     choose_frame(1, frame, path)
     return DecodedImage(
-        pixels=_grey(_decoded(path), path),
+        pixels=_convert(_decode(path), path),
         spacing_mm=None,
         spacing_source="a PNG or JPEG states no pixel spacing that can be trusted",
     )
 
 
-def _decoded(path: Path) -> np.ndarray:
+def _decode(path: Path) -> np.ndarray:
     """(rows, columns) or (rows, columns, channels)."""
     from PIL import Image, ImageOps
 
@@ -46,5 +46,5 @@ def _decoded(path: Path) -> np.ndarray:
         raise KneeBundleError(f"the picture cannot be decoded ({error}); export it again as PNG", path) from error
 
 
-def _grey(decoded: np.ndarray, path: Path) -> np.ndarray:
-    return decoded.astype(np.float32) if decoded.ndim == 2 else grey_of_colour(decoded, path)
+def _convert(decoded: np.ndarray, path: Path) -> np.ndarray:
+    return decoded.astype(np.float32) if decoded.ndim == 2 else convert_to_grey(decoded, path)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["Placement", "placement_of", "read_placement"]
+__all__ = ["Placement", "make_placement", "read_placement"]
 
 
 @dataclass(frozen=True)
@@ -36,19 +36,24 @@ class Placement:
         return offsets @ np.linalg.pinv(np.stack([self.columns, self.rows]))
 
 
-def placement_of(spacing_mm: tuple[float, float]) -> Placement:
-    """Origin 0, columns along L and rows along P; ``spacing_mm`` is (row, column)."""
+def make_placement(spacing_mm: tuple[float, float]) -> Placement:
+    """Make the placement with origin 0, columns along L and rows along P; ``spacing_mm`` is (row, column).
+
+    Example:
+        >>> make_placement((0.2, 0.3)).to_lps([[10.0, 5.0]]).tolist()
+        [[3.0, 1.0, 0.0]]
+    """
     row_mm, column_mm = spacing_mm
     return Placement(np.zeros(3), np.array([column_mm, 0.0, 0.0]), np.array([0.0, row_mm, 0.0]))
 
 
 def read_placement(path: Path, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> Placement:
-    """The placement that ITK reads from a file.
+    """Read the placement of a file as ITK does.
 
-    A radiograph has no place in the patient, so most files give the origin 0, columns along L and rows along P, and their
-    steps are what ITK takes for the spacing, which is not always the one that measurements should be made with: 1 mm for a
-    PNG, the density for printing for a JPEG, ImagerPixelSpacing for DICOM, or 1 mm without that. A NIfTI file is placed
-    by its affine.
+    A radiograph has no place in the patient, so most files give the origin 0, columns along L and rows along P, and
+    their steps are what ITK takes for the spacing, which is not always the one that measurements should be made with: 1
+    mm for a PNG, the density for printing for a JPEG, ImagerPixelSpacing for DICOM, or 1 mm without that. A NIfTI file
+    is placed by its affine.
 
     Args:
         path: a file of any format that :func:`kneebundle.io.reading.read_radiograph` reads.
@@ -61,14 +66,14 @@ def read_placement(path: Path, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> 
         reader.SetFileName(str(path))
         reader.ReadImageInformation()
         axes = range(reader.GetNumberOfDimensions())
-        origin = _padded([reader.GetOrigin(axis) for axis in axes])
-        columns, rows = (_padded(reader.GetDirection(axis)) * reader.GetSpacing(axis) for axis in (0, 1))
+        origin = _pad_to_3d([reader.GetOrigin(axis) for axis in axes])
+        columns, rows = (_pad_to_3d(reader.GetDirection(axis)) * reader.GetSpacing(axis) for axis in (0, 1))
     except (AttributeError, RuntimeError):
-        return placement_of(spacing_mm)
+        return make_placement(spacing_mm)
     return Placement(origin, columns, rows)
 
 
-def _padded(values: Any) -> np.ndarray:
+def _pad_to_3d(values: Any) -> np.ndarray:
     vector = np.zeros(3)
     vector[: min(len(values), 3)] = list(values)[:3]
     return vector

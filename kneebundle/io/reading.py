@@ -1,4 +1,4 @@
-"""Reading of a radiograph, whatever format it comes in."""
+"""Read a radiograph, whatever format it comes in."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.borders import uniform_borders
+from kneebundle.io.borders import find_uniform_borders
 from kneebundle.io.decoded import DecodedImage
 from kneebundle.io.dicom import read_dicom
-from kneebundle.io.finding import find_images
 from kneebundle.io.metaimage import read_metaimage
 from kneebundle.io.nifti import read_nifti
 from kneebundle.io.picture import read_picture
-from kneebundle.io.sniffing import Format, format_by_content, format_by_name
+from kneebundle.io.sniffing import Format, detect_format_by_content, detect_format_by_name
 from kneebundle.io.spacing import resolve_spacing
+from kneebundle.io.views import settle_view
 from kneebundle.radiograph import UNCALIBRATED, Radiograph, Side, View
 
-__all__ = ["find_images", "read_radiograph"]
+__all__ = ["read_radiograph"]
 
 _READERS: dict[Format, Callable[[Path, int | None], DecodedImage]] = {
     "picture": read_picture,
@@ -42,21 +42,22 @@ def read_radiograph(
     """Read one radiograph from DICOM, PNG, JPEG, NIfTI or MetaImage.
 
     The format is told by the content, so that files without extension and DICOM files without preamble are read; a file
-    that is DICOM by its name only is tried as such.
+    that is DICOM by its name only is tried as DICOM.
 
     Args:
         path: the file.
-        spacing_mm: size of a pixel in mm, one number or (row, column), for images that carry none in a trusted way (PNG,
-            JPEG, DICOM without PixelSpacing and ImagerPixelSpacing, headers with nonsense). Where the file states a spacing
-            that can be trusted, that one is used and a note says so.
+        spacing_mm: size of a pixel in mm, one number or (row, column), for images that carry none in a trusted way
+            (PNG, JPEG, DICOM without PixelSpacing and ImagerPixelSpacing, headers with nonsense). Where the file states
+            a spacing that can be trusted, that one is used and a note says so.
         side: the side of the one knee that is shown; goes before what the file says.
         view: the view; goes before what the file says.
         frame: the frame or slice to read of a file that has several, counted from 0.
-        uncalibrated: take a lateral film of unknown spacing, too: with square pixels of 1 mm and the spacing source
-            ``"none"``, for those who look for a measuring sphere on it.
+        uncalibrated: read a lateral film of unknown spacing, too: with square pixels of 1 mm and the spacing source
+            ``"none"``, for callers that look for a measuring sphere on it.
 
     Returns:
-        The image as displayed, bone bright, the patient facing the viewer. Its ``spacing_source`` is ``"PixelSpacing"``,
+        The image as displayed, bone bright, the patient facing the viewer. Its view is the one that is given or stated,
+        or else found by :func:`kneebundle.io.views.find_view`. Its ``spacing_source`` is ``"PixelSpacing"``,
         ``"ImagerPixelSpacing"``, ``"ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor"``,
         ``"NominalScannedPixelSpacing"``, ``"header"`` (NIfTI, MetaImage) or ``"argument"``.
 
@@ -65,10 +66,10 @@ def read_radiograph(
     """
     path = Path(path)
     if side not in (None, "R", "L"):
-        raise KneeBundleError(f"a side is R or L, got {side!r}", path)
+        raise KneeBundleError(f"a side is R or L, got {side!r}", path, "side")
     if view not in (None, "pa-bilateral", "pa-single", "lateral"):
-        raise KneeBundleError(f"a view is pa-bilateral, pa-single or lateral, got {view!r}", path)
-    image = _READERS[_format_of(path)](path, frame)
+        raise KneeBundleError(f"a view is pa-bilateral, pa-single or lateral, got {view!r}", path, "view")
+    image = _READERS[_detect_format(path)](path, frame)
     _check_size(image.pixels, path)
     unknown = image.spacing_mm is None and spacing_mm is None
     spacing_notes: tuple[str, ...] = ()
@@ -84,18 +85,18 @@ def read_radiograph(
         side=side or image.side,
         view=view or image.view,
         sop_instance_uid=image.sop_instance_uid,
-        turn=image.turn,
-        notes=(*image.notes, *spacing_notes, *_contradictions(image, side, view), *_border_note(image.pixels)),
+        orientation=image.orientation,
+        notes=(*image.notes, *spacing_notes, *_note_contradictions(image, side, view), *_note_borders(image.pixels)),
     )
     if float(np.ptp(radiograph.pixels)) == 0:
         raise KneeBundleError("the image is blank: every pixel has the same grey value; export it again", path)
-    return radiograph
+    return settle_view(radiograph)
 
 
-def _format_of(path: Path) -> Format:
+def _detect_format(path: Path) -> Format:
     if path.is_dir():
-        raise KneeBundleError("this is a folder; give a file, or search it with find_images", path)
-    kind, promised = format_by_content(path), format_by_name(path)
+        raise KneeBundleError("this is a folder; one file is needed", path)
+    kind, promised = detect_format_by_content(path), detect_format_by_name(path)
     if kind is None and promised == "dicom":
         return promised
     if kind is None and promised is not None:
@@ -109,12 +110,13 @@ def _check_size(pixels: np.ndarray, path: Path) -> None:
     if min(pixels.shape) < _SMALLEST_SIDE_PX:
         size = " x ".join(map(str, pixels.shape))
         raise KneeBundleError(
-            f"the image has only {size} pixels; at least {_SMALLEST_SIDE_PX} a side are needed, give the full radiograph",
+            f"the image has only {size} pixels; at least {_SMALLEST_SIDE_PX} a side are needed, give the full "
+            "radiograph",
             path,
         )
 
 
-def _contradictions(image: DecodedImage, side: Side | None, view: View | None) -> tuple[str, ...]:
+def _note_contradictions(image: DecodedImage, side: Side | None, view: View | None) -> tuple[str, ...]:
     pairs = (("side", side, image.side), ("view", view, image.view))
     return tuple(
         f"the {name} was given as {given}, though the file says {stated}"
@@ -123,8 +125,8 @@ def _contradictions(image: DecodedImage, side: Side | None, view: View | None) -
     )
 
 
-def _border_note(pixels: np.ndarray) -> tuple[str, ...]:
-    borders = uniform_borders(pixels)
+def _note_borders(pixels: np.ndarray) -> tuple[str, ...]:
+    borders = find_uniform_borders(pixels)
     if max(borders) < 0.02 * min(pixels.shape):
         return ()
     top, bottom, left, right = borders

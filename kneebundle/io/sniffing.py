@@ -1,4 +1,4 @@
-"""Which format a file has, by its content first and by its name second."""
+"""Detect the format of a file, by its content or by its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["Format", "format_by_content", "format_by_name"]
+__all__ = ["Format", "detect_format_by_content", "detect_format_by_name"]
 
 Format = Literal["picture", "dicom", "nifti", "metaimage"]
 
@@ -28,14 +28,14 @@ _SUFFIXES: dict[str, Format] = {
 _HEAD_BYTES = 4096
 
 
-def format_by_name(path: Path) -> Format | None:
-    """The format that the file's name promises, or None."""
+def detect_format_by_name(path: Path) -> Format | None:
+    """The format that the name of the file promises, or None."""
     name = path.name.lower()
     return next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
 
 
-def format_by_content(path: Path) -> Format | None:
-    """The format that the file's first bytes show, or None.
+def detect_format_by_content(path: Path) -> Format | None:
+    """The format that the first bytes of the file show, or None.
 
     Raises:
         KneeBundleError: if the file is not there, is empty or cannot be opened.
@@ -49,15 +49,15 @@ def format_by_content(path: Path) -> Format | None:
         raise KneeBundleError(f"the file cannot be opened ({error.strerror}); check its permissions", path) from error
     if not head:
         raise KneeBundleError("the file is empty; copy or export it again", path)
-    return _format_of(head)
+    return _detect(head)
 
 
-def _format_of(head: bytes) -> Format | None:
+def _detect(head: bytes) -> Format | None:
     if head.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")):
         return "picture"
     if head[128:132] == b"DICM":
         return "dicom"
-    if _is_nifti(_unzipped(head) if head.startswith(b"\x1f\x8b") else head):
+    if _is_nifti(_unzip(head) if head.startswith(b"\x1f\x8b") else head):
         return "nifti"
     if b"NDims" in head and b"DimSize" in head:
         return "metaimage"
@@ -70,7 +70,7 @@ def _is_nifti(head: bytes) -> bool:
     return head[344:348] in (b"n+1\0", b"ni1\0") or head[4:8] in (b"n+2\0", b"ni2\0")
 
 
-def _unzipped(head: bytes) -> bytes:
+def _unzip(head: bytes) -> bytes:
     try:
         return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head)
     except zlib.error:

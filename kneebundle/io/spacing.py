@@ -8,16 +8,27 @@ from collections.abc import Sequence
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.decoded import DecodedImage
 
-__all__ = ["implausible_spacing", "resolve_spacing"]
+__all__ = ["check_spacing", "resolve_spacing"]
 
 _PIXEL_MM = (0.02, 2.0)
 _FIELD_MM = (10.0, 1500.0)
 
 
-def implausible_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> str | None:
-    """Why ``spacing_mm`` (row, column) cannot be that of a radiograph of ``shape`` (rows, columns), or None if it can.
+def check_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> str | None:
+    """Check whether a pixel spacing can be that of a radiograph: 0.02 to 2 mm, the whole image 10 to 1500 mm.
 
-    A pixel is between 0.02 and 2 mm, the whole field between 10 and 1500 mm.
+    Args:
+        spacing_mm: (row, column).
+        shape: (rows, columns).
+
+    Returns:
+        What is wrong with it; None: nothing.
+
+    Example:
+        >>> check_spacing((0.2, 0.2), (2000, 1500)) is None
+        True
+        >>> check_spacing((7, 7), (2000, 1500))
+        'a pixel spacing of 7 x 7 mm, which no radiograph has'
     """
     text = " x ".join(f"{value:g}" for value in spacing_mm)
     if len(spacing_mm) != 2 or not all(math.isfinite(value) and value > 0 for value in spacing_mm):
@@ -26,26 +37,29 @@ def implausible_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> st
         return f"a pixel spacing of {text} mm, which no radiograph has"
     field = [value * length for value, length in zip(spacing_mm, shape, strict=True)]
     if not all(_FIELD_MM[0] <= length <= _FIELD_MM[1] for length in field):
-        return f"a pixel spacing of {text} mm, which would make a film of {field[0]:.0f} x {field[1]:.0f} mm"
+        return f"a pixel spacing of {text} mm, which would make a radiograph of {field[0]:.0f} x {field[1]:.0f} mm"
     return None
 
 
 def resolve_spacing(
     image: DecodedImage, argument: float | Sequence[float] | None, path: str
 ) -> tuple[tuple[float, float], str, tuple[str, ...]]:
-    """The spacing of ``image``, its source and remarks.
+    """Decide which spacing an image has.
 
-    The file's own spacing is used where it states one in a trusted way; ``argument`` is for images that do not.
+    The spacing of the file is used where it states one in a trusted way; ``argument`` is for images that do not.
 
     Args:
         image: what the reader found.
         argument: mm of a square pixel, or (row, column).
-        path: the file, for the refusal.
+        path: the file, for the error.
+
+    Returns:
+        The (row, column) spacing in mm, its source and remarks.
 
     Raises:
         KneeBundleError: if neither gives a spacing, or ``argument`` is not plausible.
     """
-    given = None if argument is None else _pair(argument)
+    given = None if argument is None else _make_pair(argument)
     if image.spacing_mm is not None:
         notes: tuple[str, ...] = ()
         if given is not None and not all(
@@ -55,18 +69,21 @@ def resolve_spacing(
             notes = (f"the given spacing is not used: the file states {stated} mm ({image.spacing_source})",)
         return image.spacing_mm, image.spacing_source, notes
     if given is None:
-        raise KneeBundleError(
-            f"{image.spacing_source}; give the size of a pixel with --spacing MM or in a manifest column spacing_mm",
-            path,
-        )
-    problem = implausible_spacing(given, image.pixels.shape)
+        raise KneeBundleError(f"{image.spacing_source}; the size of a pixel in mm is needed", path, "spacing_mm")
+    problem = check_spacing(given, image.pixels.shape)
     if problem:
-        raise KneeBundleError(f"--spacing gives {problem}; give the size of one pixel in mm, often 0.1 to 0.3", path)
+        raise KneeBundleError(
+            f"the spacing was given as {problem}; the size of one pixel in mm is needed, often 0.1 to 0.3",
+            path,
+            "spacing_mm",
+        )
     return given, "argument", ()
 
 
-def _pair(argument: float | Sequence[float]) -> tuple[float, float]:
+def _make_pair(argument: float | Sequence[float]) -> tuple[float, float]:
     values = tuple(float(value) for value in argument) if isinstance(argument, Sequence) else (float(argument),) * 2
     if len(values) != 2:
-        raise KneeBundleError(f"a spacing is one number or (row, column), got {len(values)} numbers")
+        raise KneeBundleError(
+            f"a spacing is one number or (row, column), got {len(values)} numbers", field="spacing_mm"
+        )
     return values[0], values[1]

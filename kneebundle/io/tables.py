@@ -1,4 +1,4 @@
-"""CSV files: read with a check of their columns, written whole or not at all."""
+"""CSV files: read with a check of their columns, written atomically."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 
-__all__ = ["number_in", "read_table", "write_table"]
+__all__ = ["parse_number", "read_table", "write_table"]
 
 
 def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header, cells stripped; a cell that a row lacks is empty.
+    """Read a CSV file with a header.
 
     Args:
         path: of the file, UTF-8.
         columns: those that it must have; others are read too.
+
+    Returns:
+        The rows by column, cells stripped; a cell that a row lacks is empty.
 
     Raises:
         KneeBundleError: if it cannot be read or lacks a column.
@@ -41,11 +44,17 @@ def read_table(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     return rows
 
 
-def number_in(row: dict[str, str], column: str, line: int, path: Path) -> float:
-    """The finite number in a cell.
+def parse_number(row: dict[str, str], column: str, line: int, path: Path) -> float:
+    """Parse the finite number in a cell.
+
+    Args:
+        row: of :func:`read_table`.
+        column: of the cell.
+        line: of the row in the file, for the error.
+        path: of the file, for the error.
 
     Raises:
-        KneeBundleError: naming the line, if it holds anything else.
+        KneeBundleError: if the cell holds anything else; it names the line.
     """
     try:
         value = float(row[column])
@@ -57,8 +66,8 @@ def number_in(row: dict[str, str], column: str, line: int, path: Path) -> float:
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a CSV file with a header, whole or not at all; None becomes an empty cell."""
-    with write_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    """Write a CSV file with a header, atomically; None becomes an empty cell."""
+    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)

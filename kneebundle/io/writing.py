@@ -1,8 +1,7 @@
-"""Files are written whole or not at all; what a killed process left of them is swept up."""
+"""Write files atomically: whole or not at all. What a killed process left behind is removed."""
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -10,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["sweep_leftovers", "write_whole"]
+__all__ = ["remove_leftovers", "write_atomically"]
 
 _HOUR_S = 3600.0
 _TEMPORARY = re.compile(r"\.(ray-)?[0-9a-f]{12}(\.[^.]+){0,2}")
 
 
 @contextmanager
-def write_whole(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends without an error.
+def write_atomically(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that replaces it when the block ends without an error.
 
     The temporary name is hidden and keeps the suffixes, since many writers choose their format by them. On any error,
     an interrupt included, the temporary file is removed and what was at ``path`` before stays as it was.
@@ -30,15 +29,17 @@ def write_whole(path: str | Path) -> Iterator[Path]:
     temporary = path.with_name(f".{uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def sweep_leftovers(folder: Path, older_than_s: float = _HOUR_S) -> None:
-    """Remove the hidden temporary files that processes left in a folder when they were killed.
+def remove_leftovers(folder: Path, older_than_s: float = _HOUR_S) -> None:
+    """Remove the hidden temporary files that killed processes left in a folder.
 
-    Younger ones stay, since another process may be writing them.
+    Args:
+        folder: that was written to.
+        older_than_s: younger files stay, since another process may be writing them.
     """
     for path in folder.glob(".*"):
         if _TEMPORARY.fullmatch(path.name) and path.is_file() and time.time() - path.stat().st_mtime > older_than_s:

@@ -18,12 +18,12 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 
 import kneebundle
-from kneebundle.label_app.datastore import FilmDatastore, info_of
-from kneebundle.label_app.films import FilmFacts
-from kneebundle.label_app.folder import LANDMARKS, PLANNING, chosen_models
-from kneebundle.label_app.infer import FilmTask, LandmarkTask, PlanningTask
+from kneebundle.label_app.datastore import RadiographDatastore, get_info
+from kneebundle.label_app.folder import LANDMARKS, PLANNING, choose_models
+from kneebundle.label_app.http_errors import NotFoundError, raise_http_errors
+from kneebundle.label_app.image_facts import ImageFacts
+from kneebundle.label_app.infer import LandmarkTask, PipelineTask, PlanningTask
 from kneebundle.label_app.learning import STRATEGY, ConfidenceScoring, LeastConfident
-from kneebundle.label_app.refusals import NotFound, answered_over_http
 from kneebundle.label_app.train import LandmarkTraining
 from kneebundle.label_app.weights import SHIPPED
 
@@ -31,13 +31,13 @@ __all__ = ["KneeLabelApp"]
 
 
 class KneeLabelApp(MONAILabelApp):
-    """Films of knees: landmarks, planning, active learning, training.
+    """Radiographs of knees: landmarks, planning, active learning, training.
 
     Args:
         app_dir: folder of :func:`kneebundle.label_app.folder.write_app`.
-        studies: folder of films, or the address of a DICOMweb server.
+        studies: folder of radiographs, or the address of a DICOMweb server.
         conf: ``models`` (names joined by commas, or ``all``), ``weights`` (of requests that do not say: ``shipped``,
-            ``trained`` or a training's name), ``spacing_mm`` (of films that state none).
+            ``trained`` or the name of a training), ``spacing_mm`` (of radiographs that state none).
 
     Raises:
         KneeBundleError: if ``conf`` names what is not there.
@@ -46,9 +46,9 @@ class KneeLabelApp(MONAILabelApp):
     def __init__(self, app_dir: str, studies: str, conf: dict[str, str]) -> None:
         self.bundles = Path(app_dir) / "model"
         self.trained = Path(app_dir) / "trained" / LANDMARKS
-        self.models = chosen_models(conf.get("models", "all"))
+        self.models = choose_models(conf.get("models", "all"))
         self.known = {"spacing_mm": conf["spacing_mm"]} if conf.get("spacing_mm") else {}
-        FilmFacts.of(self.known)
+        ImageFacts.from_mappings(self.known)
         super().__init__(
             app_dir=app_dir,
             studies=studies,
@@ -59,14 +59,14 @@ class KneeLabelApp(MONAILabelApp):
         )
 
     def init_datastore(self) -> Datastore:
-        """A folder with the formats of radiographs, or what MONAI Label makes of an address."""
+        """Open a folder with the formats of radiographs, or what MONAI Label makes of an address."""
         if self.studies.startswith(("http://", "https://")):
             return super().init_datastore()
-        return FilmDatastore(self.studies)
+        return RadiographDatastore(self.studies)
 
     def init_infers(self) -> dict[str, InferTask]:
-        """The models that were asked for."""
-        self.tasks: dict[str, FilmTask] = {}
+        """Make the models that were asked for."""
+        self.tasks: dict[str, PipelineTask] = {}
         if LANDMARKS in self.models:
             weights = self.conf.get("weights", SHIPPED)
             self.tasks[LANDMARKS] = LandmarkTask(self.bundles, self.trained, weights)
@@ -75,70 +75,70 @@ class KneeLabelApp(MONAILabelApp):
         return dict(self.tasks)
 
     def init_trainers(self) -> dict[str, TrainTask]:
-        """Of the landmark network."""
+        """Make the trainer of the landmark network."""
         if LANDMARKS not in self.models:
             return {}
         return {LANDMARKS: LandmarkTraining(self.bundles / LANDMARKS, self.trained, self.known)}
 
     def init_strategies(self) -> dict[str, Strategy]:
-        """The least sure film first; at random and in order, too."""
+        """Make the strategies: the least confident image first, at random, in order."""
         return {STRATEGY: LeastConfident(self.models[0]), "random": Random(), "first": First()}
 
     def init_scoring_methods(self) -> dict[str, ScoringMethod]:
-        """The confidence of each model, under the model's name."""
+        """Make the scoring methods: the confidence of each model, under the name of the model."""
         return {model: ConfidenceScoring(model, task, self.known) for model, task in self.tasks.items()}
 
-    @answered_over_http
+    @raise_http_errors
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
-        """Answer a film of the datastore or one that came with the request."""
+        """Predict on an image of the datastore or one that came with the request."""
         _check_known("model", request.get("model"), self.tasks)
         image = str(request.get("image") or "")
-        info = info_of(datastore or self.datastore(), image)
+        info = get_info(datastore or self.datastore(), image)
         if not info and not (image and Path(image).exists()):
-            raise NotFound(f"there is no image {image!r}; send it first, or with the request")
+            raise NotFoundError(f"there is no image {image!r}; send it first, or with the request")
         facts: dict[str, Any] = {name: info[name] for name in ("spacing_mm", "side", "view") if name in info}
         if info:
             facts["image_id"] = image
         return dict(super().infer({**self.known, **facts, **request}, datastore))
 
-    @answered_over_http
+    @raise_http_errors
     def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> Any:
-        """Answer many films and keep the answers as labels; of a film that is refused, the reason is answered."""
+        """Predict on many images and keep the predictions as labels; one that fails gets ``refused``, the reason."""
         _check_known("model", request.get("model"), self.tasks)
         # MONAI Label divides by the number of GPUs where several may be used
         several = bool(request.get("multi_gpu", True)) and torch.cuda.device_count() > 0
         return self._batch_infer(
-            {**request, "multi_gpu": several}, datastore or self.datastore(), self._infer_or_reason
+            {**request, "multi_gpu": several}, datastore or self.datastore(), self._infer_or_explain
         )
 
-    def _infer_or_reason(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
+    def _infer_or_explain(self, request: dict[str, Any], datastore: Datastore) -> dict[str, Any]:
         try:
             return self.infer(request, datastore)
-        except HTTPException as refusal:
-            return {"refused": refusal.detail}
+        except HTTPException as error:
+            return {"refused": error.detail}
 
-    @answered_over_http
+    @raise_http_errors
     def next_sample(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The film to label next."""
+        """Choose the image to label next."""
         _check_known("strategy", request.get("strategy") or "random", self._strategies)
         return dict(super().next_sample(request))
 
-    @answered_over_http
+    @raise_http_errors
     def scoring(self, request: dict[str, Any], datastore: Datastore | None = None) -> Any:
-        """Score the films without a label."""
+        """Score the images without a label."""
         _check_known("scoring method", request.get("method"), self._scoring_methods)
         return super().scoring(request, datastore)
 
     def train(self, request: dict[str, Any]) -> Any:
-        """Train; in the process that MONAI Label starts for it, a refusal is the last line of the log."""
+        """Train; in the process that MONAI Label starts for it, an error is the last line of the log."""
         try:
             return self._train(request)
-        except HTTPException as refusal:
+        except HTTPException as error:
             if self._server_mode:
                 raise
-            raise SystemExit(f"kneebundle: {refusal.detail}") from refusal
+            raise SystemExit(f"kneebundle: {error.detail}") from error
 
-    @answered_over_http
+    @raise_http_errors
     def _train(self, request: dict[str, Any]) -> Any:
         _check_known("model to train", request.get("model"), self._trainers)
         return super().train(request)
@@ -146,4 +146,4 @@ class KneeLabelApp(MONAILabelApp):
 
 def _check_known(what: str, name: Any, known: Mapping[str, Any]) -> None:
     if name not in known:
-        raise NotFound(f"there is no {what} {name!r}; there are: {', '.join(known) or 'none'}")
+        raise NotFoundError(f"there is no {what} {name!r}; there are: {', '.join(known) or 'none'}")

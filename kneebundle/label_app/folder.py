@@ -1,4 +1,4 @@
-"""The folder that ``monailabel start_server --app`` takes."""
+"""Write the folder that the server of MONAI Label takes as its app."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
+from kneebundle.bundles import find_installed_bundle
 from kneebundle.errors import KneeBundleError
-from kneebundle.zoo.installed import bundle_root
 
-__all__ = ["MODELS", "chosen_models", "write_app"]
+__all__ = ["MODELS", "choose_models", "write_app"]
 
 LANDMARKS = "knee_landmark_localization"
 PLANNING = "knee_surgical_planning"
@@ -29,7 +29,7 @@ def write_app(folder: Path, overwrite: bool = False) -> None:
         overwrite: bring an app that is there up to date; weights that it trained (``trained/``) and its logs stay.
 
     Raises:
-        KneeBundleError: if the folder holds something else, or an app and ``overwrite`` is not given.
+        KneeBundleError: if the folder holds something else, or an app and ``overwrite`` is False.
     """
     _check_free(folder, overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -37,17 +37,20 @@ def write_app(folder: Path, overwrite: bool = False) -> None:
     try:
         shutil.copytree(_FILES, fresh, ignore=shutil.ignore_patterns("__pycache__"))
         for bundle in _BUNDLES:
-            _copy_bundle(bundle_root(bundle), fresh / "model" / bundle)
+            _copy_bundle(find_installed_bundle(bundle), fresh / "model" / bundle)
         if folder.exists():
-            _take_over(fresh, folder)
+            _move_into(fresh, folder)
         else:
             fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def chosen_models(names: str) -> Sequence[str]:
-    """The models named in ``--conf models``, joined by commas; ``all`` is all of them.
+def choose_models(names: str) -> Sequence[str]:
+    """Choose models by their names, joined by commas; ``all`` is all of them.
+
+    Args:
+        names: as in the server's setting ``models``.
 
     Raises:
         KneeBundleError: if the app has no model of a name.
@@ -57,7 +60,7 @@ def chosen_models(names: str) -> Sequence[str]:
         return MODELS
     unknown = [name for name in wanted if name not in MODELS]
     if unknown:
-        raise KneeBundleError(f"there is no model {unknown[0]!r}; --conf models takes {', '.join(MODELS)} or all")
+        raise KneeBundleError(f"there is no model {unknown[0]!r}; {', '.join(MODELS)} or all is needed", field="models")
     return list(dict.fromkeys(wanted))
 
 
@@ -65,15 +68,19 @@ def _check_free(folder: Path, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise KneeBundleError("this is a file; give a new folder for the app", folder)
+        raise KneeBundleError("this is a file; a new folder is needed for the app", folder, "output")
     if not any(folder.iterdir()):
         return
     main = folder / "main.py"
     if not main.is_file() or "kneebundle.label_app" not in main.read_text(encoding="utf-8", errors="replace"):
-        raise KneeBundleError("the folder holds something else than this app; give a new or an empty one", folder)
+        raise KneeBundleError(
+            "the folder holds something else than this app; a new or empty one is needed", folder, "output"
+        )
     if not overwrite:
         raise KneeBundleError(
-            "the app is already there; --overwrite brings it up to date and keeps the weights that it trained", folder
+            "the app is already there; overwriting brings it up to date and keeps the weights that it trained",
+            folder,
+            "overwrite",
         )
 
 
@@ -85,7 +92,7 @@ def _copy_bundle(source: Path, target: Path) -> None:
             shutil.copy2(source / part, target / part)
 
 
-def _take_over(fresh: Path, folder: Path) -> None:
+def _move_into(fresh: Path, folder: Path) -> None:
     """Move what is fresh into the folder, bundle by bundle, and main.py last."""
     (folder / "model").mkdir(exist_ok=True)
     parts = sorted(path.relative_to(fresh) for path in fresh.iterdir() if path.name not in ("model", "main.py"))

@@ -1,4 +1,4 @@
-"""The models: a film in; its JSON document and, as a file, 3D Slicer's markups or the masks of the bones out."""
+"""The models: a radiograph in; its JSON document and, as a file, 3D Slicer's markups or the masks of the bones out."""
 
 from __future__ import annotations
 
@@ -8,45 +8,41 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from monailabel.interfaces.tasks.infer_v2 import InferTask, InferType
 from monailabel.utils.others.generic import device_list, name_to_device
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.inference.devices import chosen_device
-from kneebundle.inference.lateral_pipeline import LateralPipeline
-from kneebundle.inference.pipeline import KneePipeline
-from kneebundle.inference.planning_model import BONES
-from kneebundle.inference.results import Answer, LateralResult
-from kneebundle.label_app.films import FilmFacts, film_file, in_server_words
+from kneebundle.inferers.devices import choose_device
 from kneebundle.label_app.folder import LANDMARKS, PLANNING
-from kneebundle.label_app.weights import NEWEST, SHIPPED, choose_weights, trained_weights
-from kneebundle.landmarks import KNEE_PA
-from kneebundle.radiograph import Radiograph
+from kneebundle.label_app.image_facts import ImageFacts, find_image_file
+from kneebundle.label_app.weights import NEWEST, SHIPPED, choose_weights, list_trained_weights
+from kneebundle.landmarks import BONES, KNEE_PA
+from kneebundle.pipelines.by_view import Pipeline
+from kneebundle.pipelines.knee_pa import KneePipeline
+from kneebundle.pipelines.lateral import LateralPipeline
 from kneebundle.reports.json_report import to_document
 from kneebundle.reports.label_map import write_label_map
 from kneebundle.reports.slicer_markups import write_markups
+from kneebundle.results import LateralResult, Prediction
 
-__all__ = ["FilmTask", "LandmarkTask", "PlanningTask"]
+__all__ = ["LandmarkTask", "PipelineTask", "PlanningTask"]
 
 MOST_IN_MEMORY = 4
 """Sets of weights that a model keeps loaded."""
 
 
-class _Pipeline(Protocol):
-    def predict_batch(self, radiographs: list[Radiograph]) -> Any: ...
-
-
-class FilmTask(InferTask):
+class PipelineTask(InferTask):
     """A pipeline as a model of MONAI Label.
 
-    Requests may say ``spacing_mm``, ``side`` and ``view`` of the film, ``device``, and what the model's ``info`` lists.
+    Requests may say ``spacing_mm``, ``side`` and ``view`` of the image, ``device``, and what the model's ``info``
+    lists.
 
     Args:
         bundle: folder of the bundle in the app.
-        kind: by which 3D Slicer's plugin decides in which box it offers the model.
-        labels: segments of a mask, by their values.
+        kind: by which the plugin of 3D Slicer decides in which box it offers the model.
+        labels: value of each segment of a mask.
         description: a line for people.
     """
 
@@ -55,7 +51,7 @@ class FilmTask(InferTask):
     def __init__(self, bundle: Path, kind: InferType, labels: Mapping[str, int], description: str) -> None:
         super().__init__(type=kind, labels=dict(labels), dimension=2, description=description, config={})
         self.bundle = bundle
-        self._pipelines: dict[Any, _Pipeline] = {}
+        self._pipelines: dict[Any, Pipeline[Prediction]] = {}
         self._lock = threading.Lock()
 
     def is_valid(self) -> bool:
@@ -63,67 +59,66 @@ class FilmTask(InferTask):
         return (self.bundle / "configs" / "inference.json").is_file()
 
     def get_path(self, validate: bool = True) -> str | None:
-        """The shipped weights, which ``GET /model/<name>`` hands out."""
+        """Get the file of the shipped weights, which ``GET /model/<name>`` sends."""
         file = self.bundle / "models" / "model.pt"
         return str(file) if file.is_file() or not validate else None
 
     def config(self) -> dict[str, Any]:
-        """What a client may choose from; the first of a list is the default."""
+        """List what a client may choose from; the first of a list is the default."""
         return {"device": device_list()}
 
     def __call__(self, request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-        """Answer one film.
+        """Predict on one image.
 
         Returns:
-            A file in the folder for temporary ones, and the document.
+            A temporary file with the prediction, and the document.
 
         Raises:
-            KneeBundleError: if the film or the request cannot be used.
+            KneeBundleError: if the image or the request cannot be used.
         """
         start = time.perf_counter()
-        source = film_file(Path(request["image"]))
-        answer = self.answer(source, request)
-        document = to_document(answer)
+        source = find_image_file(Path(request["image"]))
+        prediction = self.predict(source, request)
+        document = to_document(prediction)
         document["image"]["path"] = str(request.get("image_id") or source.name)
-        document["weights"] = self.weights_name(request)
-        file = self.write(answer, document, source, request)
-        document["flags"] = [in_server_words(flag) for flag in document["flags"]]
-        for knee in document.get("knees", ()):
-            knee["flags"] = [in_server_words(flag) for flag in knee["flags"]]
+        document["weights"] = self.get_weights_name(request)
+        file = self.write(prediction, document, source, request)
         document["label_names"] = self.labels
         document["latencies"] = {"total": round(time.perf_counter() - start, 2)}
         return str(file), document
 
-    def answer(self, source: Path, request: Mapping[str, Any]) -> Answer:
-        """The pipeline's answer for a file; ``request`` says what is known of it.
+    def predict(self, source: Path, request: Mapping[str, Any]) -> Prediction:
+        """Predict on a file; ``request`` says what is known of it.
 
         Raises:
-            KneeBundleError: if the film or the request cannot be used.
+            KneeBundleError: if the image or the request cannot be used.
         """
-        film = FilmFacts.of(request).read(source, uncalibrated=self.uncalibrated)
+        radiograph = ImageFacts.from_mappings(request).read(source, uncalibrated=self.uncalibrated)
         with self._lock:
-            (answer,) = self.pipeline(request).predict_batch([film])
-        if isinstance(answer, KneeBundleError):
-            raise answer
-        return answer
+            (prediction,) = self.get_pipeline(request).predict_batch([radiograph])
+        if isinstance(prediction, KneeBundleError):
+            raise prediction
+        return prediction
 
     @abstractmethod
-    def pipeline(self, request: Mapping[str, Any]) -> Any:
-        """The pipeline for the device and the weights of a request."""
+    def get_pipeline(self, request: Mapping[str, Any]) -> Pipeline[Prediction]:
+        """Get the pipeline for the device and the weights of a request."""
 
-    def weights_name(self, request: Mapping[str, Any]) -> str:
-        """Which weights answer a request."""
+    def get_weights_name(self, request: Mapping[str, Any]) -> str:
+        """Get the name of the weights that a request asks for."""
         return SHIPPED
 
-    def weights_digest(self) -> str:
-        """Says whether a score is still of the weights that answer where a request names none."""
+    def get_weights_digest(self) -> str:
+        """Get what changes when a request that names no weights would be predicted with others."""
         return SHIPPED
 
-    def write(self, answer: Answer, document: Mapping[str, Any], source: Path, request: Mapping[str, Any]) -> Path:
-        """Write the file of the answer."""
-        return _temporary(".mrk.json", lambda file: write_markups(document, source, file))
+    def write(
+        self, prediction: Prediction, document: Mapping[str, Any], source: Path, request: Mapping[str, Any]
+    ) -> Path:
+        """Write the file of a prediction."""
+        return _write_temporary(".mrk.json", lambda file: write_markups(document, source, file))
 
-    def _made(self, key: Any, make: Callable[[], _Pipeline]) -> _Pipeline:
+    def _load(self, key: Any, make: Callable[[], Pipeline[Prediction]]) -> Pipeline[Prediction]:
         if key not in self._pipelines:
             if len(self._pipelines) >= MOST_IN_MEMORY:
                 self._pipelines.clear()
@@ -131,10 +126,10 @@ class FilmTask(InferTask):
         return self._pipelines[key]
 
 
-class LandmarkTask(FilmTask):
-    """16 landmarks a knee on films of one or both knees from the front, found in two stages.
+class LandmarkTask(PipelineTask):
+    """16 landmarks a knee on radiographs of one or both knees from the front, found in two stages.
 
-    Requests may say ``weights``: ``"shipped"``, ``"trained"`` (the newest training) or a training's name.
+    Requests may say ``weights``: ``"shipped"``, ``"trained"`` (the newest training) or the name of a training.
 
     Args:
         bundles: folder of the app's bundles.
@@ -152,21 +147,21 @@ class LandmarkTask(FilmTask):
         choose_weights(trained, weights)
 
     def info(self) -> dict[str, Any]:
-        """With the names of the landmarks; as ``labels`` 3D Slicer would make a segment of each."""
+        """Add the names of the landmarks; as ``labels`` 3D Slicer would make a segment of each."""
         return {**super().info(), "landmarks": list(KNEE_PA.names)}
 
     def config(self) -> dict[str, Any]:
-        """Device, weights, view and side."""
-        trainings = [training.name for training in trained_weights(self.trained)]
+        """List device, weights, view and side."""
+        trainings = [training.name for training in list_trained_weights(self.trained)]
         names = [self.weights, SHIPPED, *([NEWEST] if trainings else []), *reversed(trainings)]
         views = ["auto", "pa-bilateral", "pa-single"]
         return {**super().config(), "weights": list(dict.fromkeys(names)), "view": views, "side": ["", "R", "L"]}
 
-    def pipeline(self, request: Mapping[str, Any]) -> KneePipeline:
-        """The two-stage pipeline."""
-        device = _device(request)
-        chosen = choose_weights(self.trained, str(_one(request.get("weights")) or self.weights))
-        made = self._made(
+    def get_pipeline(self, request: Mapping[str, Any]) -> KneePipeline:
+        """Get the two-stage pipeline."""
+        device = _choose_device(request)
+        chosen = choose_weights(self.trained, str(_take_one(request.get("weights")) or self.weights))
+        made = self._load(
             (device, chosen and chosen.name),
             lambda: KneePipeline.from_bundles(
                 self.bundle.parent,
@@ -178,17 +173,17 @@ class LandmarkTask(FilmTask):
         assert isinstance(made, KneePipeline)
         return made
 
-    def weights_name(self, request: Mapping[str, Any]) -> str:
-        """``"shipped"`` or the training's name."""
-        chosen = choose_weights(self.trained, str(_one(request.get("weights")) or self.weights))
+    def get_weights_name(self, request: Mapping[str, Any]) -> str:
+        """Get ``"shipped"`` or the name of the training."""
+        chosen = choose_weights(self.trained, str(_take_one(request.get("weights")) or self.weights))
         return SHIPPED if chosen is None else chosen.name
 
-    def weights_digest(self) -> str:
-        """sha256 of the weights for requests that do not name others."""
-        return self.pipeline({}).landmarks.info.sha256
+    def get_weights_digest(self) -> str:
+        """Get the sha256 of the weights for requests that do not name others."""
+        return self.get_pipeline({}).landmarks.info.sha256
 
 
-class PlanningTask(FilmTask):
+class PlanningTask(PipelineTask):
     """Bones, landmarks and the Schoettle point on lateral films.
 
     Requests may say ``result``: ``"markups"`` or ``"masks"``, a label map of the bones as ``.nrrd``.
@@ -205,51 +200,53 @@ class PlanningTask(FilmTask):
         super().__init__(bundles / PLANNING, InferType.SEGMENTATION, segments, description)
 
     def config(self) -> dict[str, Any]:
-        """Device and kind of file."""
+        """List device and kind of file."""
         return {**super().config(), "result": ["markups", "masks"]}
 
-    def answer(self, source: Path, request: Mapping[str, Any]) -> Answer:
-        """The plan; every film is taken for a lateral one."""
-        return super().answer(source, {**request, "view": "lateral"})
+    def predict(self, source: Path, request: Mapping[str, Any]) -> Prediction:
+        """Plan; every image is taken for a lateral film."""
+        return super().predict(source, {**request, "view": "lateral"})
 
-    def pipeline(self, request: Mapping[str, Any]) -> LateralPipeline:
-        """The pipeline for lateral films."""
-        device = _device(request)
-        made = self._made(device, lambda: LateralPipeline.from_bundles(self.bundle.parent, device=device))
+    def get_pipeline(self, request: Mapping[str, Any]) -> LateralPipeline:
+        """Get the pipeline for lateral films."""
+        device = _choose_device(request)
+        made = self._load(device, lambda: LateralPipeline.from_bundles(self.bundle.parent, device=device))
         assert isinstance(made, LateralPipeline)
         return made
 
-    def weights_digest(self) -> str:
-        """sha256 of the weights."""
-        return self.pipeline({}).model.info.sha256
+    def get_weights_digest(self) -> str:
+        """Get the sha256 of the weights."""
+        return self.get_pipeline({}).model.info.sha256
 
-    def write(self, answer: Answer, document: Mapping[str, Any], source: Path, request: Mapping[str, Any]) -> Path:
-        """Markups or masks."""
-        wanted = _one(request.get("result")) or "markups"
+    def write(
+        self, prediction: Prediction, document: Mapping[str, Any], source: Path, request: Mapping[str, Any]
+    ) -> Path:
+        """Write markups or masks."""
+        wanted = _take_one(request.get("result")) or "markups"
         if wanted not in ("markups", "masks"):
             raise KneeBundleError(f"result is {wanted!r}; markups or masks is needed")
         if wanted == "markups":
-            return super().write(answer, document, source, request)
-        assert isinstance(answer, LateralResult)
-        return _temporary(".nrrd", lambda file: write_label_map(answer, source, file))
+            return super().write(prediction, document, source, request)
+        assert isinstance(prediction, LateralResult)
+        return _write_temporary(".nrrd", lambda file: write_label_map(prediction, source, file))
 
 
-def _device(request: Mapping[str, Any]) -> str:
-    """``"cpu"``, ``"cuda"`` or ``"cuda:1"`` for what a client calls the device."""
-    name = str(name_to_device(_one(request.get("device")) or ""))
+def _choose_device(request: Mapping[str, Any]) -> str:
+    """Choose ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` by what a client calls the device."""
+    name = str(name_to_device(_take_one(request.get("device")) or ""))
     try:
-        return str(chosen_device(name))
+        return str(choose_device(name))
     except RuntimeError as error:
         raise KneeBundleError(f"there is no device {name!r}; there are {', '.join(device_list())}") from error
 
 
-def _one(value: Any) -> Any:
-    """A client that shows a list of choices may send the list."""
+def _take_one(value: Any) -> Any:
+    """Take the first of a list: a client that shows a list of choices may send the list."""
     return value[0] if isinstance(value, list) and value else value
 
 
-def _temporary(suffix: str, write: Callable[[Path], None]) -> Path:
-    """A file that MONAI Label removes when it has sent or stored it."""
+def _write_temporary(suffix: str, write: Callable[[Path], None]) -> Path:
+    """Write a file that MONAI Label removes when it has sent or stored it."""
     with tempfile.NamedTemporaryFile(suffix=suffix, delete=False) as opened:
         file = Path(opened.name)
     try:

@@ -1,4 +1,4 @@
-"""Labels of films as people send them: the points of a JSON answer, corrected, or 3D Slicer's markups."""
+"""Labels as people send them: the points of a prediction's JSON, corrected, or markups of 3D Slicer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kneebundle.landmarks import KNEE_PA
 from kneebundle.radiograph import Side
 from kneebundle.reports.slicer_markups import read_markups
 
-__all__ = ["KneeLabel", "label_spacing", "parse_label", "read_label"]
+__all__ = ["KneeLabel", "read_label_spacing", "parse_label", "read_label"]
 
 _MARKED = re.compile(r"([RL])[\s_-]+(\w+)")
 _SIDES: tuple[Side, Side] = ("R", "L")
@@ -25,14 +25,14 @@ _SIDES: tuple[Side, Side] = ("R", "L")
 
 @dataclass(frozen=True)
 class KneeLabel:
-    """The landmarks of one knee: (16, 2), x and y, in pixels of the image's file as it is stored."""
+    """The landmarks of one knee: (16, 2), x and y, in pixels of the image as stored."""
 
     side: Side
     points_px: np.ndarray
 
 
 def read_label(path: Path) -> dict[str, Any]:
-    """The content of a label file.
+    """Read a label file.
 
     Raises:
         KneeBundleError: if it is not JSON with ``knees``, ``markups`` or, of a lateral film, ``planning``.
@@ -43,14 +43,15 @@ def read_label(path: Path) -> dict[str, Any]:
         raise KneeBundleError(f"the label cannot be read as JSON ({error})", path) from error
     if not isinstance(content, dict) or not ({"knees", "markups", "planning"} & content.keys()):
         raise KneeBundleError(
-            "the label has neither 'knees' nor 'markups'; send the JSON answer of the model, corrected, or 3D Slicer's .mrk.json",
+            "the label has neither 'knees' nor 'markups'; send the JSON of the prediction, corrected, "
+            "or 3D Slicer's .mrk.json",
             path,
         )
     return content
 
 
-def label_spacing(content: Mapping[str, Any]) -> tuple[float, float] | None:
-    """The pixel spacing in mm, (row, column), that an answer was made with; None where the label does not say."""
+def read_label_spacing(content: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Read the pixel spacing in mm, (row, column), that the prediction rests on; None where the label does not say."""
     try:
         row_mm, column_mm = (float(value) for value in content["image"]["spacing_mm"])
     except (KeyError, TypeError, ValueError):
@@ -59,22 +60,27 @@ def label_spacing(content: Mapping[str, Any]) -> tuple[float, float] | None:
 
 
 def parse_label(content: Mapping[str, Any], placement: Placement, path: Path) -> list[KneeLabel]:
-    """The knees of a label, right one first; a knee without any landmark is left out.
+    """Parse the knees of a label.
 
     Args:
         content: of :func:`read_label`.
         placement: of the image, for markups.
-        path: of the label, for the refusal.
+        path: of the label, for the error.
+
+    Returns:
+        The knees, right one first; a knee without any landmark is left out.
 
     Raises:
-        KneeBundleError: if a landmark of a knee is missing, unknown, double or not a pair of numbers, no knee has any, or
-            the film is a lateral one.
+        KneeBundleError: if a landmark of a knee is missing, unknown, double or not a pair of numbers, if no knee has
+            any, or if the label is of a lateral film.
     """
     if "planning" in content:
         raise KneeBundleError("the label is of a lateral film; the landmarks of knees from the front are needed", path)
     try:
-        points = _of_knees(content["knees"]) if "knees" in content else _of_markups(read_markups(content, placement))
-        knees = [KneeLabel(side, _complete(points[side], side)) for side in _SIDES if points[side]]
+        points = (
+            _parse_knees(content["knees"]) if "knees" in content else _parse_markups(read_markups(content, placement))
+        )
+        knees = [KneeLabel(side, _check_complete(points[side], side)) for side in _SIDES if points[side]]
     except KneeBundleError as error:
         raise KneeBundleError(error.reason, path) from error
     if not knees:
@@ -85,25 +91,25 @@ def parse_label(content: Mapping[str, Any], placement: Placement, path: Path) ->
 _Points = dict[str, np.ndarray]
 
 
-def _of_knees(knees: Any) -> dict[Side, _Points]:
+def _parse_knees(knees: Any) -> dict[Side, _Points]:
     found: dict[Side, _Points] = {side: {} for side in _SIDES}
     try:
         for knee in knees:
             if knee["side"] not in found:
                 raise KneeBundleError(f"the side of a knee is {knee['side']!r}; R or L is needed")
             for point in knee["landmarks"]:
-                name = _name_of(point)
+                name = _get_name(point)
                 if name in found[knee["side"]]:
                     raise KneeBundleError(f"knee {knee['side']} has {name} twice; keep one")
                 found[knee["side"]][name] = np.array([float(point["x_px"]), float(point["y_px"])])
     except (KeyError, TypeError, ValueError) as error:
         raise KneeBundleError(
-            f"a landmark is not as the answers have it ({error!r}); each needs name or id, x_px and y_px"
+            f"a landmark is not as in a prediction ({error!r}); each needs name or id, x_px and y_px"
         ) from error
     return found
 
 
-def _name_of(point: Mapping[str, Any]) -> str:
+def _get_name(point: Mapping[str, Any]) -> str:
     if "name" in point:
         return str(point["name"])
     number = int(point["id"])
@@ -112,8 +118,8 @@ def _name_of(point: Mapping[str, Any]) -> str:
     return KNEE_PA.names[number]
 
 
-def _of_markups(points: Mapping[str, np.ndarray]) -> dict[Side, _Points]:
-    """Points called ``R tibia_center``; others, such as a person's own marks, are left out."""
+def _parse_markups(points: Mapping[str, np.ndarray]) -> dict[Side, _Points]:
+    """Take the points called ``R tibia_center`` and so on; others, such as a person's own marks, are left out."""
     found: dict[Side, _Points] = {side: {} for side in _SIDES}
     for label, place in points.items():
         match = _MARKED.fullmatch(label)
@@ -122,7 +128,7 @@ def _of_markups(points: Mapping[str, np.ndarray]) -> dict[Side, _Points]:
     return found
 
 
-def _complete(points: _Points, side: Side) -> np.ndarray:
+def _check_complete(points: _Points, side: Side) -> np.ndarray:
     unknown = [name for name in points if name not in KNEE_PA.names]
     if unknown:
         raise KneeBundleError(f"knee {side} has a landmark {unknown[0]!r}, which is none of {', '.join(KNEE_PA.names)}")

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 
 __all__ = [
     "NEWEST",
     "SHIPPED",
     "TrainedWeights",
     "choose_weights",
-    "new_training",
+    "make_training_folder",
     "record_training",
-    "trained_weights",
+    "list_trained_weights",
 ]
 
 SHIPPED = "shipped"
@@ -41,8 +41,8 @@ class TrainedWeights:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def trained_weights(folder: Path) -> list[TrainedWeights]:
-    """The trainings below a folder, oldest first; one that was broken off is none."""
+def list_trained_weights(folder: Path) -> list[TrainedWeights]:
+    """List the trainings that came to their end below a folder, oldest first."""
     found = []
     for record in sorted(folder.glob(f"*/{_RECORD}")):
         try:
@@ -56,25 +56,32 @@ def trained_weights(folder: Path) -> list[TrainedWeights]:
 
 
 def choose_weights(folder: Path, name: str) -> TrainedWeights | None:
-    """The weights of that name: ``"shipped"``: None; ``"trained"``: the newest training; else a training by its name.
+    """Choose weights by their name.
+
+    Args:
+        folder: of the trainings.
+        name: ``"shipped"``, ``"trained"`` (the newest training) or the name of a training.
+
+    Returns:
+        None for the shipped ones.
 
     Raises:
         KneeBundleError: if there are none of that name.
     """
     if name == SHIPPED:
         return None
-    trainings = trained_weights(folder)
+    trainings = list_trained_weights(folder)
     if name == NEWEST and trainings:
         return trainings[-1]
     chosen = [training for training in trainings if training.name == name]
     if not chosen:
         names = ", ".join([SHIPPED, *(training.name for training in trainings)])
-        raise KneeBundleError(f"there are no weights {name!r}; there are: {names}")
+        raise KneeBundleError(f"there are no weights {name!r}; there are: {names}", field="weights")
     return chosen[0]
 
 
-def new_training(folder: Path) -> Path:
-    """A new folder for a training, named by the time (UTC)."""
+def make_training_folder(folder: Path) -> Path:
+    """Make a new folder for a training, named by the time (UTC)."""
     stamp = datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S")
     for suffix in ("", *(f"-{number}" for number in range(2, 100))):
         path = folder / f"{stamp}{suffix}"
@@ -87,10 +94,10 @@ def new_training(folder: Path) -> Path:
 
 
 def record_training(folder: Path, weights: str, settings: dict[str, Any], **remarks: Any) -> TrainedWeights:
-    """Say that a training in this folder came to its end, by which its weights count.
+    """Record that a training in this folder came to its end; from then on its weights can be chosen.
 
     Args:
-        folder: of :func:`new_training`.
+        folder: of :func:`make_training_folder`.
         weights: name of the file in it.
         settings: see :class:`TrainedWeights`.
         remarks: what else is to be kept.
@@ -101,7 +108,7 @@ def record_training(folder: Path, weights: str, settings: dict[str, Any], **rema
     file = folder / weights
     if not file.is_file():
         raise KneeBundleError(f"the training left no {weights}; see the server's log", folder)
-    with write_whole(folder / _RECORD) as temporary:
+    with write_atomically(folder / _RECORD) as temporary:
         content = {"weights": weights, "settings": settings, **remarks}
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return TrainedWeights(folder.name, file, settings)

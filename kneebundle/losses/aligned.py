@@ -12,7 +12,7 @@ __all__ = ["AlignedLandmarkLoss"]
 
 
 class AlignedLandmarkLoss(nn.Module):
-    """``(1 - weight) base(pred, target) + weight base(pred, aligned target)``.
+    """``(1 - weight) base(pred, target) + weight base(pred, aligned target)``, for labels noisy in scale and position.
 
     The aligned target is the target after the best isotropic scale and shift of each image's points onto the prediction
     (no rotation, no gradient through the fit), the step towards it shrunk. Labels that were placed by fitting scale and
@@ -30,6 +30,16 @@ class AlignedLandmarkLoss(nn.Module):
 
     Raises:
         ValueError: for a ``weight`` or ``shrinkage`` out of range.
+
+    Example:
+        Labels of the right shape, 10 px beside the prediction along x: only the plain part costs anything.
+
+        >>> import torch
+        >>> from kneebundle.losses import L1Loss
+        >>> loss = AlignedLandmarkLoss(L1Loss("px", scale=100), weight=0.4)
+        >>> target = torch.tensor([[[0.2, 0.3], [0.6, 0.5]]])
+        >>> round(float(loss(target + torch.tensor([0.1, 0.0]), target)), 4)  # 0.6 (10 + 0) / 2
+        3.0
     """
 
     def __init__(self, base: LandmarkLoss, weight: float = 0.5, shrinkage: float = 0.0) -> None:

@@ -1,4 +1,4 @@
-"""The best isotropic scale and shift between two point sets; the metrics use it too."""
+"""Fit the best isotropic scale and shift between two point sets; the metrics use it too."""
 
 from __future__ import annotations
 
@@ -20,6 +20,12 @@ def fit_scale_shift(points: torch.Tensor, reference: torch.Tensor, mask: torch.T
 
     Returns:
         (..., N, 2): all the points, moved.
+
+    Example:
+        >>> import torch
+        >>> square = torch.tensor([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]])
+        >>> torch.allclose(fit_scale_shift(3 * square + 5, square), square)
+        True
     """
     if mask is None:
         mask = points.isfinite().all(-1) & reference.isfinite().all(-1)

@@ -1,4 +1,4 @@
-"""The steps that all landmark losses share: check, mask, change to the unit, penalise, average."""
+"""What all landmark losses share: check, mask, change to the unit, penalise, average."""
 
 from __future__ import annotations
 
@@ -31,6 +31,18 @@ class LandmarkLoss(nn.Module, ABC):
     Raises:
         ValueError: for an unknown unit, a missing or needless scale, one that is not positive, or, in forward, inputs
             that are not both (B, N, 2).
+
+    Example:
+        A loss of one's own:
+
+        >>> import torch
+        >>> class CubedLoss(LandmarkLoss):
+        ...     def penalty(self, residual):
+        ...         return residual.abs() ** 3
+        >>> loss = CubedLoss("mm", scale=140)
+        >>> target = torch.tensor([[[0.5, 0.5], [0.1, float("nan")]]])  # the second point has no label
+        >>> round(float(loss(torch.full((1, 2, 2), 0.5) + torch.tensor([2 / 140, 0.0]), target)), 4)  # (8 + 0) / 2
+        4.0
     """
 
     unit_scale: torch.Tensor

@@ -13,7 +13,7 @@ __all__ = ["HeatmapLoss", "gaussian_heatmaps"]
 def gaussian_heatmaps(
     points: torch.Tensor, size: torch.Size | list[int] | tuple[int, ...], sigma: torch.Tensor, height: torch.Tensor
 ) -> torch.Tensor:
-    """Gaussians of a given height around points.
+    """Draw Gaussians of a given height around points.
 
     Args:
         points: (B, N, d) normalised, x, y(, z): (index + 0.5) / size.
@@ -23,6 +23,11 @@ def gaussian_heatmaps(
 
     Returns:
         (B, N, *size).
+
+    Example:
+        >>> import torch
+        >>> gaussian_heatmaps(torch.tensor([[[0.5, 0.5]]]), (1, 3), torch.tensor([1.0]), torch.tensor([2.0]))
+        tensor([[[[1.2131, 2.0000, 1.2131]]]])
     """
     dims = len(size)
     maps = height.reshape(-1, *[1] * dims)
@@ -37,11 +42,11 @@ def gaussian_heatmaps(
 class HeatmapLoss(nn.Module):
     """``sum_i sum_x (h_i(x) - g_i(x; sigma_i))^2 + alpha sum_i sigma_i^2``, averaged over the images of a batch.
 
-    The target g_i is a Gaussian around landmark i of height ``gamma / ((2 pi)^(d/2) sigma_i^d)``; sigma_i is learnt with the
-    network, one for each landmark: landmarks that can be found well get narrow, high targets, others wide, low ones. The
-    second term keeps the sigmas from growing. Payer et al. (Medical Image Analysis 54, 2019), section 3.1; there the
-    network's weights are penalised as well, which here is the optimiser's ``weight_decay``. The sigmas must have no such
-    decay. Give both to the optimiser and save the loss with the checkpoint::
+    The target g_i is a Gaussian around landmark i of height ``gamma / ((2 pi)^(d/2) sigma_i^d)``; sigma_i is learnt
+    with the network, one for each landmark: landmarks that can be found well get narrow, high targets, others wide, low
+    ones. The second term keeps the sigmas from growing. Payer et al. (Medical Image Analysis 54, 2019), section 3.1;
+    there the network's weights are penalised as well, which here is the optimiser's ``weight_decay``. The sigmas must
+    have no such decay. Give both to the optimiser and save the loss with the checkpoint::
 
         torch.optim.Adam([
             {"params": network.parameters(), "weight_decay": 1e-4},
@@ -50,8 +55,8 @@ class HeatmapLoss(nn.Module):
 
     We differ from the paper in learning log(sigma - sigma_min), so that no step can make a sigma negative.
 
-    A landmark whose point is not finite or lies outside [0, 1), or whose target map is nowhere positive, is not learnt: its
-    map has neither a part in the loss nor a gradient.
+    A landmark whose point is not finite or lies outside [0, 1), or whose target map is nowhere positive, is not learnt:
+    its map has neither a part in the loss nor a gradient.
 
     Args:
         num_landmarks: N.
@@ -64,6 +69,14 @@ class HeatmapLoss(nn.Module):
 
     Raises:
         ValueError: for numbers that do not fit together, or, in forward, for shapes that do not.
+
+    Example:
+        >>> import torch
+        >>> loss = HeatmapLoss(num_landmarks=1, sigma=1.0, learn_sigma=False, scale=None)
+        >>> round(float(loss(torch.zeros(1, 1, 1, 3), torch.tensor([[[0.5, 0.5]]]))), 4)  # 1 + 2 exp(-1)
+        1.7358
+        >>> HeatmapLoss(num_landmarks=37, sigma=3.0).sigma().shape
+        torch.Size([37])
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where the parts of a registration are best taken from the reference (Tiirola 2023, section 2)."""
+"""The objective that selects the parts of a registration on the reference (Tiirola 2023, section 2)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,22 @@ __all__ = ["PartSelectionLoss"]
 
 
 class PartSelectionLoss(nn.Module):
-    """Mean over the images of sum_i |h^i|_1 + weight (1 - max h^i): a part should be seen in few cells, and in one for certain.
+    """``sum_i |h^i|_1 + weight (1 - max h^i)``, averaged over the images.
 
-    As printed, |h|_1 is a sum over 28 x 28 cells, some hundreds, so that with lambda = 0.1 the second term has no say and parts go to
-    where nothing else looks like them, seen or not. ``mean_cells=True`` takes the mean over the cells instead, by which both terms
-    lie between 0 and 1.
+    A part should be seen in few cells, and in one of them for certain. As printed, |h|_1 is a sum over 28 x 28 cells,
+    some hundreds, so that with lambda = 0.1 the second term has no say and parts go to where nothing else looks like
+    them, seen or not. ``mean_cells=True`` takes the mean over the cells instead, by which both terms lie between 0 and
+    1.
 
     Args:
         weight: lambda.
         mean_cells: |h|_1 as a mean, not as a sum.
+
+    Example:
+        >>> import torch
+        >>> heatmaps = torch.tensor([[[[0.5, 0.0], [0.0, 0.0]]]])
+        >>> round(float(PartSelectionLoss(weight=0.1)(heatmaps)), 4)  # 0.5 + 0.1 (1 - 0.5)
+        0.55
     """
 
     def __init__(self, weight: float = 0.1, mean_cells: bool = False) -> None:

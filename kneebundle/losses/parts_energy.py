@@ -13,7 +13,12 @@ _WINDOW = 2.7
 
 
 def cell_centers(cells: int) -> torch.Tensor:
-    """Where the centres of so many cells lie on [-1, 1], (cells,)."""
+    """Place the centres of so many cells on [-1, 1], (cells,).
+
+    Example:
+        >>> cell_centers(2)
+        tensor([-0.5000,  0.5000])
+    """
     return (torch.arange(cells) + 0.5) * (2.0 / cells) - 1.0
 
 
@@ -25,9 +30,9 @@ class PartsEnergy(nn.Module):
         M_j = 1 / (N - 1) sum_{r != j} max_k G(k) tau_{l_j - l_r + k}(h^r),     g^j = M_j h^j,
         E = - sum_n <1 + k^n(eps^n), g^n g^n> + weight sum_n |eps^n|^2.
 
-    tau_t moves a map by t, (tau_t h)(x) = h(x - t), as the text before M_j has it: from a peak of part r along l_j - l_r
-    one comes to part j. The sentence after M_j has the sign turned round. What comes from beyond the map is 0. The maximum runs over
-    cell centres up to 2.7 sigma away; the translation by l_j - l_r is bilinear.
+    tau_t moves a map by t, (tau_t h)(x) = h(x - t), as the text before M_j has it: from a peak of part r along l_j -
+    l_r one comes to part j. The sentence after M_j has the sign turned round. What comes from beyond the map is 0. The
+    maximum runs over cell centres up to 2.7 sigma away; the translation by l_j - l_r is bilinear.
 
     G is separable and nothing is negative, so the maximum is taken along rows, then along columns, once for each r; the
     translations are products with two banded matrices for each pair. Both are exact.
@@ -37,6 +42,15 @@ class PartsEnergy(nn.Module):
         sigma: standard deviation of G, in the denoising and in the blobs.
         disturbance_weight: lambda of equation 2.
         cells: edge of the maps.
+
+    Example:
+        Parts that are seen where they are expected have less energy than parts that are seen nowhere.
+
+        >>> import torch
+        >>> energy = PartsEnergy(torch.tensor([[-0.5, 0.0], [0.5, 0.0]]), cells=8)
+        >>> nowhere, still = torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 2)
+        >>> bool(energy(energy.blobs(still), still) < energy(nowhere, still))
+        True
     """
 
     places: torch.Tensor
@@ -118,7 +132,10 @@ class PartsEnergy(nn.Module):
 
 
 def _shift_matrices(offsets: torch.Tensor, cells: int) -> torch.Tensor:
-    """(..., cells, cells) that move a row of cells by (...) cells to higher places, linear between cells, 0 beyond the ends."""
+    """Matrices (..., cells, cells) that move a row of cells to higher places by offsets (...), in cells.
+
+    Linear between cells, 0 beyond the ends.
+    """
     index = torch.arange(cells).to(offsets)
     source = index[:, None] - offsets[..., None, None]
     return (1 - (source - index).abs()).clamp_min(0.0)

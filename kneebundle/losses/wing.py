@@ -27,6 +27,14 @@ class WingLoss(LandmarkLoss):
 
     Raises:
         ValueError: if ``w`` or ``epsilon`` is not positive.
+
+    Example:
+        An error of 3 px along x and none along y: (15 ln 2 + 0) / 2.
+
+        >>> import torch
+        >>> loss = WingLoss("px", scale=100)
+        >>> round(float(loss(torch.tensor([[[0.53, 0.5]]]), torch.tensor([[[0.5, 0.5]]]))), 3)
+        5.199
     """
 
     def __init__(
@@ -40,5 +48,6 @@ class WingLoss(LandmarkLoss):
         self.c = self.w - self.w * math.log1p(self.w / self.epsilon)
 
     def penalty(self, residual: torch.Tensor) -> torch.Tensor:
+        """Penalty of each residual, in the loss's unit."""
         error = residual.abs()
         return torch.where(error < self.w, self.w * torch.log1p(error / self.epsilon), error - self.c)

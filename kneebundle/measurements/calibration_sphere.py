@@ -12,26 +12,27 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
-from kneebundle.measurements.disc_search import Disc, candidate_discs, refine_disc
+from kneebundle.measurements.disc_search import Disc, find_discs, refine_disc
 
 __all__ = ["DIAMETER_MM", "Calibration", "Sphere", "calibrate", "find_sphere"]
 
 DIAMETER_MM = 30.0
 """Of the standardised spheres (Kordon 2019, section 2.2)."""
 SIZES = (0.85, 1.6)
-"""How large the sphere's shadow may be, by the file's spacing: magnified, or a spacing that was corrected for too much of it."""
+"""How large the sphere's shadow may be, by the file's spacing: magnified, or a spacing that was corrected for too much
+of it."""
 FIELDS_MM = (100.0, 450.0)
-"""Longer side of films without a spacing."""
+"""Longer side of radiographs without a spacing."""
 LEAST_SCORE = 0.6
 """Share of the circle on which an edge is seen."""
 LEAST_VISIBLE = 0.4
-"""Share of the circle that lies on the film."""
+"""Share of the circle that lies on the radiograph."""
 LEAST_CONTRAST = 0.15
-"""Step of the edge, as a part of the film's range of grey values (1 to 99 percent)."""
+"""Step of the edge, as a part of the radiograph's range of grey values (1 to 99 percent)."""
 LARGEST_UNEVENNESS = 0.35
 """Standard deviation within the disc, as a part of the edge's step."""
 DISAGREEMENT = 0.02
-"""Difference between the sphere and the file that is worth a flag."""
+"""Difference between the sphere and the file that is worth a word."""
 
 _WORKING_PX = 400
 
@@ -49,7 +50,7 @@ class Sphere:
     x: float
     y: float
     radius_px: float
-    score: float
+    score: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -59,12 +60,12 @@ class Calibration:
     Attributes:
         spacing_mm: (row, column).
         source: ``"sphere"`` or that of the file's spacing.
-        flags: one line each, where the sphere and the file do not agree.
+        disagreement: one line with both values, where the sphere and the file do not agree; else None.
     """
 
     spacing_mm: tuple[float, float]
     source: str
-    flags: tuple[str, ...] = ()
+    disagreement: str | None = None
 
 
 def find_sphere(
@@ -74,14 +75,14 @@ def find_sphere(
 
     Args:
         image: (H, W), bone bright.
-        spacing_mm: (row, column) that the file states. The sphere is then looked for near its size; else at any size that it
-            can have on a film of a knee, and pixels are taken to be square.
+        spacing_mm: (row, column) that the file states. The sphere is then looked for near its size; else at any size
+            that it can have on a radiograph of a knee, and pixels are taken to be square.
         diameter_mm: of the sphere.
 
     Returns:
         None where none is seen.
     """
-    square, aspect = _square_pixels(np.asarray(image, dtype=np.float32), spacing_mm)
+    square, aspect = _make_pixels_square(np.asarray(image, dtype=np.float32), spacing_mm)
     low, high = np.percentile(square[::4, ::4], [1, 99])
     if high <= low:
         return None
@@ -92,9 +93,9 @@ def find_sphere(
     else:
         radii = diameter_mm / 2 / spacing_mm[1] * np.array(SIZES)
     step = max(1.0, longest / _WORKING_PX)
-    small = _resized(square, (round(square.shape[0] / step), round(square.shape[1] / step)))
+    small = _resize(square, (round(square.shape[0] / step), round(square.shape[1] / step)))
     discs = []
-    for x, y, radius in candidate_discs(small, (radii[0] / step, radii[1] / step)):
+    for x, y, radius in find_discs(small, (radii[0] / step, radii[1] / step)):
         disc = refine_disc(square, (x + 0.5) * step - 0.5, (y + 0.5) * step - 0.5, radius * step)
         if disc is not None and radii[0] <= disc.radius <= radii[1] and _is_ball(disc):
             discs.append(disc)
@@ -114,15 +115,15 @@ def _is_ball(disc: Disc) -> bool:
     )
 
 
-def _square_pixels(image: np.ndarray, spacing_mm: tuple[float, float] | None) -> tuple[np.ndarray, float]:
+def _make_pixels_square(image: np.ndarray, spacing_mm: tuple[float, float] | None) -> tuple[np.ndarray, float]:
     """The image with as many rows as make its pixels square, and new rows per old one."""
     if spacing_mm is None or abs(spacing_mm[0] / spacing_mm[1] - 1) < 1e-3:
         return image, 1.0
     rows = round(image.shape[0] * spacing_mm[0] / spacing_mm[1])
-    return _resized(image, (rows, image.shape[1])), rows / image.shape[0]
+    return _resize(image, (rows, image.shape[1])), rows / image.shape[0]
 
 
-def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     if image.shape == size:
         return image
     return interpolate(torch.from_numpy(image)[None, None], size, mode="bilinear", antialias=True)[0, 0].numpy()
@@ -131,11 +132,11 @@ def _resized(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def calibrate(
     sphere: Sphere | None, spacing_mm: tuple[float, float] | None, source: str = "", diameter_mm: float = DIAMETER_MM
 ) -> Calibration | None:
-    """The size of a pixel in the plane of the knee.
+    """Settle the size of a pixel in the plane of the knee.
 
-    The sphere lies beside the knee and is magnified as the knee is; a file's spacing often holds in the plane of the detector.
-    So the sphere goes first, and a flag names both values where they differ. A sphere that contradicts the file by more than
-    magnification explains is not believed.
+    The sphere lies beside the knee and is magnified as the knee is; a file's spacing often holds in the plane of the
+    detector. So the sphere goes first, and ``disagreement`` names both values where they differ. A sphere that
+    contradicts the file by more than magnification explains is not believed.
 
     Args:
         sphere: from :func:`find_sphere`.
@@ -145,6 +146,11 @@ def calibrate(
 
     Returns:
         None where neither is known.
+
+    Example:
+        >>> found = calibrate(Sphere(x=50.0, y=50.0, radius_px=60.0), spacing_mm=None)
+        >>> found.spacing_mm, found.source
+        ((0.25, 0.25), 'sphere')
     """
     if sphere is None:
         return None if spacing_mm is None else Calibration(spacing_mm, source)
@@ -154,6 +160,6 @@ def calibrate(
     ratio = column / spacing_mm[1]
     both = f"the {diameter_mm:g} mm sphere gives {column:.4f} mm a pixel, the file {spacing_mm[1]:.4f} mm ({source})"
     if not 1 / SIZES[1] <= ratio <= 1 / SIZES[0]:
-        return Calibration(spacing_mm, source, (f"{both}: too far apart, so the file is believed",))
-    flags = (f"{both}: the sphere is believed",) if abs(ratio - 1) > DISAGREEMENT else ()
-    return Calibration((spacing_mm[0] * ratio, column), "sphere", flags)
+        return Calibration(spacing_mm, source, f"{both}: too far apart, so the file is believed")
+    disagreement = f"{both}: the sphere is believed" if abs(ratio - 1) > DISAGREEMENT else None
+    return Calibration((spacing_mm[0] * ratio, column), "sphere", disagreement)

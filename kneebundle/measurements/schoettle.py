@@ -2,19 +2,20 @@
 
 Kordon 2019, Figure 1 and section 2.1, draws it from three lines:
 
-- LM1, the tangent of the posterior femoral cortex: a line through those points of the femur's outline at which the predicted
-  region of interest is at least 0.5;
+- LM1, the tangent of the posterior femoral cortex: a line through those points of the femur's outline at which the
+  predicted region of interest is at least 0.5;
 - LM2, at right angles to LM1 through ``p_tmc``, where the medial condyle passes into the posterior cortex;
 - LM3, at right angles to LM1 through ``p_blum``, the most posterior point of Blumensaat's line.
 
 The point is the centre of the inner circle of the three: between LM2 and LM3, touching LM1 from the anterior side. Its
-radius is half the distance between LM2 and LM3. The rule as it was first published (Schoettle et al., Am J Sports Med 35,
-2007) is another: 1 mm anterior to LM1, 2.5 mm distal to LM2 and proximal to LM3. The two agree where LM2 and LM3 are 5 mm apart, but for
-how far the point lies anterior to LM1. An insertion within 2.5 mm of the point is held to be anatomically right (same source).
+radius is half the distance between LM2 and LM3. The rule as it was first published (Schoettle et al., Am J Sports Med
+35, 2007) is another: 1 mm anterior to LM1, 2.5 mm distal to LM2 and proximal to LM3. The two agree where LM2 and LM3
+are 5 mm apart, but for how far the point lies anterior to LM1. An insertion within 2.5 mm of the point is held to be
+anatomically right (same source).
 
-The paper fits LM1 by least squares. Here points that do not belong to the line are left out first unless told otherwise: the
-outline bends away from the cortex at the region's distal end, and a measuring sphere or a screw that a network takes for
-bone makes a bump. Where there is nothing to leave out, both are the same.
+The paper fits LM1 by least squares. Here points that do not belong to the line are left out first unless told
+otherwise: the outline bends away from the cortex at the region's distal end, and a measuring sphere or a screw that a
+network takes for bone makes a bump. Where there is nothing to leave out, both are the same.
 
 Everything is worked out in mm, so that pixels need not be square, and given back in pixels.
 """
@@ -27,7 +28,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.measurements.outlines import bone_outline, largest_part, value_at
+from kneebundle.landmarks import KNEE_LATERAL
+from kneebundle.measurements.outlines import keep_largest_part, sample_image, trace_outline
 from kneebundle.measurements.straight_line import fit_line
 
 __all__ = ["AREA_MM", "Line", "SchoettlePlan", "plan_by_hand", "plan_schoettle"]
@@ -39,7 +41,8 @@ LEAST_LIKELIHOOD = 0.5
 LEAST_FEMUR_MM2 = 500.0
 LEAST_POINTS = 8
 LEAST_CORTEX_MM = 10.0
-"""A shorter piece of the cortex does not tell the direction of LM1; the paper's discussion names it as a source of error."""
+"""A shorter piece of the cortex does not tell the direction of LM1; the paper's discussion names it as a source of
+error."""
 LARGEST_BEND_MM = 1.5
 """Median distance of the points from LM1."""
 LM2_TO_LM3_MM = (1.0, 25.0)
@@ -81,10 +84,10 @@ class SchoettlePlan:
     @property
     def point_mm(self) -> tuple[float, float] | None:
         """The Schoettle point in mm from the centre of pixel (0, 0)."""
-        return None if self.point_px is None else _pair(np.array(self.point_px) * self.spacing_mm[::-1])
+        return None if self.point_px is None else _to_pair(np.array(self.point_px) * self.spacing_mm[::-1])
 
     def to_grid(self, scale: tuple[float, float], shift_px: tuple[float, float]) -> SchoettlePlan:
-        """The same plan in pixels of another grid, ``x' = x * scale + shift``.
+        """Convert the plan to pixels of another grid, ``x' = x * scale + shift``.
 
         Args:
             scale: (x, y), new pixels per old one, both positive.
@@ -92,14 +95,17 @@ class SchoettlePlan:
         """
         factor, shift = np.array(scale, dtype=np.float64), np.array(shift_px, dtype=np.float64)
         lines = {
-            name: Line(_pair(np.array(line.point_px) * factor + shift), _pair(_unit(np.array(line.direction) * factor)))
+            name: Line(
+                _to_pair(np.array(line.point_px) * factor + shift),
+                _to_pair(_normalize(np.array(line.direction) * factor)),
+            )
             for name, line in self.lines.items()
         }
         return replace(
             self,
             spacing_mm=(self.spacing_mm[0] / scale[1], self.spacing_mm[1] / scale[0]),
             lines=lines,
-            point_px=None if self.point_px is None else _pair(np.array(self.point_px) * factor + shift),
+            point_px=None if self.point_px is None else _to_pair(np.array(self.point_px) * factor + shift),
             cortex_px=self.cortex_px * factor + shift,
         )
 
@@ -112,7 +118,7 @@ def plan_schoettle(
     *,
     robust: bool = True,
 ) -> SchoettlePlan:
-    """Draw the lines and the point; where that cannot be done, say why in ``refused``.
+    """Plan a radiograph: draw the lines and the point; where that cannot be done, say why in ``refused``.
 
     Args:
         femur: (H, W), probability of the femur or its mask; the outline is where it passes 0.5, to a part of a pixel.
@@ -133,16 +139,16 @@ def plan_schoettle(
     plan = SchoettlePlan(spacing_mm)
     try:
         _check_size(femur, spacing_mm)
-        plan = replace(plan, cortex_px=_cortex(femur, roi))
-    except KneeBundleError as refusal:
-        return replace(plan, refused=refusal.reason)
-    return _constructed(plan, femur, landmarks, robust)
+        plan = replace(plan, cortex_px=_find_cortex(femur, roi))
+    except KneeBundleError as error:
+        return replace(plan, refused=error.reason)
+    return _construct(plan, femur, landmarks, robust)
 
 
 def plan_by_hand(
     femur: np.ndarray, landmarks_px: np.ndarray, cortex_line_px: np.ndarray, spacing_mm: tuple[float, float]
 ) -> SchoettlePlan:
-    """The plan of somebody who marked LM1 by two points.
+    """Make the plan of somebody who marked LM1 by two points.
 
     Args:
         femur: (H, W) mask or probability; tells which side of LM1 is the anterior one.
@@ -152,26 +158,26 @@ def plan_by_hand(
     """
     line = np.asarray(cortex_line_px, dtype=np.float64)
     plan = SchoettlePlan(spacing_mm, cortex_px=line)
-    return _constructed(plan, np.asarray(femur), np.asarray(landmarks_px, dtype=np.float64), robust=False)
+    return _construct(plan, np.asarray(femur), np.asarray(landmarks_px, dtype=np.float64), robust=False)
 
 
-def _constructed(plan: SchoettlePlan, femur: np.ndarray, landmarks_px: np.ndarray, robust: bool) -> SchoettlePlan:
+def _construct(plan: SchoettlePlan, femur: np.ndarray, landmarks_px: np.ndarray, robust: bool) -> SchoettlePlan:
     """The plan with its lines and its point, from the points of the cortex on."""
     mm = np.array(plan.spacing_mm[::-1], dtype=np.float64)
     try:
-        blum, tmc = _found(landmarks_px) * mm
+        blum, tmc = _check_found(landmarks_px) * mm
         axes = _Axes.along_cortex(plan.cortex_px * mm, (blum + tmc) / 2, robust)
         plan = replace(plan, lines={"LM1": axes.line(0.0, axes.distal, mm)})
-        axes = axes.turned_to(np.argwhere(largest_part(femur))[:, ::-1] * mm, plan.cortex_px * mm)
+        axes = axes.turned_to(np.argwhere(keep_largest_part(femur))[:, ::-1] * mm, plan.cortex_px * mm)
         levels = {"LM2": float(axes.level(tmc)), "LM3": float(axes.level(blum))}
         across = {name: axes.line(level, axes.anterior, mm) for name, level in levels.items()}
         plan = replace(plan, lines={**plan.lines, **across})
-        radius = _radius(levels["LM2"], levels["LM3"])
+        radius = _find_radius(levels["LM2"], levels["LM3"])
         point = axes.place(levels["LM2"] + radius, radius) / mm
         _check_inside(femur, point)
-    except KneeBundleError as refusal:
-        return replace(plan, refused=refusal.reason)
-    return replace(plan, point_px=_pair(point), radius_mm=radius)
+    except KneeBundleError as error:
+        return replace(plan, refused=error.reason)
+    return replace(plan, point_px=_to_pair(point), radius_mm=radius)
 
 
 @dataclass(frozen=True)
@@ -191,14 +197,15 @@ class _Axes:
         levels, offsets = (cortex_mm - origin) @ distal, (cortex_mm - origin) @ axes.anterior
         if np.ptp(levels) < LEAST_CORTEX_MM:
             raise KneeBundleError(
-                f"the region of the posterior cortex is too short: {np.ptp(levels):.1f} mm of the femur's outline lie in it, "
-                f"{LEAST_CORTEX_MM:g} mm are needed for its tangent LM1; give a film that shows more of the shaft"
+                f"the region of the posterior cortex is too short: {np.ptp(levels):.1f} mm of the femur's outline "
+                f"lie in it, {LEAST_CORTEX_MM:g} mm are needed for its tangent LM1; "
+                "give a film that shows more of the shaft"
             )
         bend = float(np.median(np.abs(offsets)))
         if bend > LARGEST_BEND_MM:
             raise KneeBundleError(
-                f"the femur's outline in the region of the posterior cortex is not a line: half of it lies more than {bend:.1f} mm "
-                f"away from LM1, {LARGEST_BEND_MM:g} mm are allowed"
+                "the femur's outline in the region of the posterior cortex is not a line: half of it lies more than "
+                f"{bend:.1f} mm away from LM1, {LARGEST_BEND_MM:g} mm are allowed"
             )
         return axes
 
@@ -221,58 +228,58 @@ class _Axes:
 
     def line(self, level: float, direction: np.ndarray, mm: np.ndarray) -> Line:
         """The line through the point of LM1 at a level, in pixels."""
-        return Line(_pair(self.place(level, 0.0) / mm), _pair(_unit(direction / mm)))
+        return Line(_to_pair(self.place(level, 0.0) / mm), _to_pair(_normalize(direction / mm)))
 
 
 def _check_size(femur: np.ndarray, spacing_mm: tuple[float, float]) -> None:
-    area = float(largest_part(femur).sum() * np.prod(spacing_mm))
+    area = float(keep_largest_part(femur).sum() * np.prod(spacing_mm))
     if area < LEAST_FEMUR_MM2:
         raise KneeBundleError(
             f"no femur was found: its largest part is {area:.0f} mm2, {LEAST_FEMUR_MM2:.0f} mm2 are needed"
         )
 
 
-def _cortex(femur: np.ndarray, roi: np.ndarray) -> np.ndarray:
+def _find_cortex(femur: np.ndarray, roi: np.ndarray) -> np.ndarray:
     """(N, 2) points of the outline in the region of interest."""
-    outline = bone_outline(femur)
-    chosen = outline[value_at(roi, outline) >= LEAST_LIKELIHOOD]
+    outline = trace_outline(femur)
+    chosen = outline[sample_image(roi, outline) >= LEAST_LIKELIHOOD]
     if len(chosen) < LEAST_POINTS:
         raise KneeBundleError(
-            f"no posterior cortex was found: {len(chosen)} points of the femur's outline lie in its region, {LEAST_POINTS} are needed "
-            f"(largest likelihood of the region {float(roi.max()):.2f}, {LEAST_LIKELIHOOD:g} counts)"
+            f"no posterior cortex was found: {len(chosen)} points of the femur's outline lie in its region, "
+            f"{LEAST_POINTS} are needed (largest likelihood of the region {float(roi.max()):.2f}, "
+            f"{LEAST_LIKELIHOOD:g} counts)"
         )
     return chosen
 
 
-def _found(landmarks_px: np.ndarray) -> np.ndarray:
-    names = [
-        name for name, point in zip(("p_blum", "p_tmc"), landmarks_px, strict=True) if not np.isfinite(point).all()
-    ]
+def _check_found(landmarks_px: np.ndarray) -> np.ndarray:
+    names = [name for name, point in zip(KNEE_LATERAL.names, landmarks_px, strict=True) if not np.isfinite(point).all()]
     if names:
         raise KneeBundleError(f"{' and '.join(names)} could not be found")
     return landmarks_px
 
 
-def _radius(lm2: float, lm3: float) -> float:
+def _find_radius(lm2: float, lm3: float) -> float:
     """Of the circle between two levels along LM1."""
     low, high = LM2_TO_LM3_MM
     if not low <= lm3 - lm2 <= high:
         where = "proximal to" if lm3 < lm2 else "distal to"
         raise KneeBundleError(
-            f"LM3, through the most posterior point of Blumensaat's line, lies {abs(lm3 - lm2):.1f} mm {where} LM2, through the "
-            f"medial condyle's transition to the cortex; {low:g} to {high:g} mm distal to it are plausible; give a true lateral film"
+            f"LM3, through the most posterior point of Blumensaat's line, lies {abs(lm3 - lm2):.1f} mm {where} LM2, "
+            f"through the medial condyle's transition to the cortex; {low:g} to {high:g} mm distal to it are "
+            "plausible; give a true lateral film"
         )
     return (lm3 - lm2) / 2
 
 
 def _check_inside(femur: np.ndarray, point_px: np.ndarray) -> None:
-    if float(value_at(femur, point_px[None])[0]) < LEAST_LIKELIHOOD:
+    if float(sample_image(femur, point_px[None])[0]) < LEAST_LIKELIHOOD:
         raise KneeBundleError("the Schoettle point would lie outside the femur")
 
 
-def _unit(vector: np.ndarray) -> np.ndarray:
+def _normalize(vector: np.ndarray) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-def _pair(values: np.ndarray) -> tuple[float, float]:
+def _to_pair(values: np.ndarray) -> tuple[float, float]:
     return float(values[0]), float(values[1])

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from kneebundle.losses.alignment import fit_scale_shift as _fit
+from kneebundle.losses.alignment import fit_scale_shift
 
-__all__ = ["fit_scale_shift"]
+__all__ = ["align_predictions"]
 
 
-def fit_scale_shift(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Predictions after the best scale and shift onto the labels, each image for itself, without rotation.
+def align_predictions(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Move the predictions of each image by the best scale and shift onto its labels, without rotation.
 
     Args:
         pred: (K, N, 2) in mm.
@@ -22,4 +22,4 @@ def fit_scale_shift(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """
     points = torch.from_numpy(np.asarray(pred, dtype=np.float64))
     reference = torch.from_numpy(np.asarray(truth, dtype=np.float64))
-    return _fit(points, reference).numpy()
+    return fit_scale_shift(points, reference).numpy()

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from monai.metrics import CumulativeIterationMetric
 
-from kneebundle.metrics.alignment import fit_scale_shift
+from kneebundle.metrics.alignment import align_predictions
 from kneebundle.metrics.functional import radial_errors, select
 
 __all__ = ["LandmarkMetric"]
@@ -20,9 +20,8 @@ class LandmarkMetric(CumulativeIterationMetric):
     """One number from the distances between predicted and labelled points.
 
     Called with ``y_pred`` and ``y``, tensors (B, N, 2) or lists of (N, 2), in mm; labels that are not finite are left
-    out, predictions that are not finite count as infinitely far. As ``key_metric`` of a MONAI engine, wrap it in
-    ``IgniteMetricHandler(metric, output_transform=from_engine(["pred", "label"]))``. Its buffer, and so
-    ``engine.state.metric_details``, holds the distances of all landmarks, (K, N) in mm.
+    out, predictions that are not finite count as infinitely far. :func:`metric_handlers` makes it a metric of a MONAI
+    engine. Its buffer, and so ``engine.state.metric_details``, holds the distances of all landmarks, (K, N) in mm.
 
     Args:
         landmarks: ids that the number is taken over; None: all.
@@ -40,7 +39,7 @@ class LandmarkMetric(CumulativeIterationMetric):
             raise ValueError(f"{type(self).__name__} needs labelled points")
         pred, truth = _array(y_pred), _array(y)
         if self.aligned:
-            pred = fit_scale_shift(pred, truth)
+            pred = align_predictions(pred, truth)
         return torch.from_numpy(radial_errors(pred, truth)).to(y_pred.device)
 
     def aggregate(self, *args: Any, **kwargs: Any) -> torch.Tensor:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kneebundle.metrics.alignment import fit_scale_shift
+__all__ = ["RADII_MM", "cumulative_curve", "outlier_rate", "pck", "radial_errors"]
 
-__all__ = ["cumulative_curve", "fit_scale_shift", "outlier_rate", "pck", "radial_errors"]
+RADII_MM = (1.0, 1.5, 2.0, 2.5)
+"""Radii within which KNEEL counts a landmark as correct (Table 2)."""
 
 
 def radial_errors(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -29,10 +30,10 @@ def radial_errors(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
     if pred.shape != truth.shape or pred.ndim != 3 or pred.shape[-1] != 2:
         raise ValueError(f"pred and truth are both (K, N, 2), got {pred.shape} and {truth.shape}")
     labelled = np.isfinite(truth).all(axis=-1)
-    answered = np.isfinite(pred).all(axis=-1)
-    usable = (labelled & answered)[..., None]
+    predicted = np.isfinite(pred).all(axis=-1)
+    usable = (labelled & predicted)[..., None]
     distance = np.linalg.norm(np.where(usable, pred, 0.0) - np.where(usable, truth, 0.0), axis=-1)
-    return np.where(labelled, np.where(answered, distance, np.inf), np.nan)
+    return np.where(labelled, np.where(predicted, distance, np.inf), np.nan)
 
 
 def select(errors: np.ndarray, landmarks: Sequence[int] | None) -> np.ndarray:

@@ -23,6 +23,17 @@ class OutlierRate(LandmarkMetric):
 
     Raises:
         ValueError: for another ``count``.
+
+    Example:
+        >>> import torch
+        >>> from kneebundle.metrics import OutlierRate
+        >>> truth = torch.zeros(2, 4, 2)
+        >>> pred = truth.clone()
+        >>> pred[0, 3] = 20.0
+        >>> metric = OutlierRate(limit_mm=10.0)
+        >>> _ = metric(pred, truth)
+        >>> metric.aggregate().item()
+        50.0
     """
 
     def __init__(
@@ -39,4 +50,5 @@ class OutlierRate(LandmarkMetric):
         self.count = count
 
     def summarize(self, errors: np.ndarray) -> float:
+        """Percent of the images, or of the landmarks, with a distance above the limit."""
         return outlier_rate(errors, self.limit_mm) if self.count == "images" else 100.0 - pck(errors, self.limit_mm)

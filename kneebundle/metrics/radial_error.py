@@ -24,6 +24,14 @@ class RadialError(LandmarkMetric):
 
     Raises:
         ValueError: for another statistic.
+
+    Example:
+        >>> import torch
+        >>> from kneebundle.metrics import RadialError
+        >>> metric = RadialError("median")
+        >>> _ = metric(torch.tensor([[[3.0, 4.0], [1.0, 0.0], [0.0, 2.0]]]), torch.zeros(1, 3, 2))
+        >>> metric.aggregate().item()
+        2.0
     """
 
     def __init__(self, statistic: str = "mean", landmarks: Sequence[int] | None = None, aligned: bool = False) -> None:
@@ -33,6 +41,7 @@ class RadialError(LandmarkMetric):
         self.statistic = statistic
 
     def summarize(self, errors: np.ndarray) -> float:
+        """The statistic of all distances that are not NaN; NaN where there is none."""
         labelled = errors[~np.isnan(errors)]
         if not labelled.size:
             return float("nan")

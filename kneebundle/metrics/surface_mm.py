@@ -13,7 +13,7 @@ __all__ = ["HausdorffDistanceMM", "SurfaceDistanceMM"]
 
 
 class SurfaceDistanceMM(SurfaceDistanceMetric):
-    """MONAI's SurfaceDistanceMetric in mm; the labels are MetaTensors (C, H, W), a list of them, and know their spacing."""
+    """MONAI's SurfaceDistanceMetric in mm; the labels are a list of MetaTensors (C, H, W), which know their spacing."""
 
     def _compute_tensor(self, y_pred: torch.Tensor, y: torch.Tensor, **kwargs: Any) -> torch.Tensor:  # type: ignore[override]
         return super()._compute_tensor(y_pred, y, spacing=pixel_spacing(y))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ __all__ = ["BottleneckBlock", "HMPBlock", "conv_bn_relu", "residual_block"]
 
 
 def conv_bn_relu(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1) -> nn.Sequential:
-    """Convolution that keeps the size (at stride 1), batch normalisation and ReLU."""
+    """Make a convolution that keeps the size (at stride 1), batch normalisation and ReLU."""
     padding = kernel_size // 2
     return nn.Sequential(
         nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False),
@@ -46,6 +46,7 @@ class HMPBlock(nn.Module):
         self.skip = _skip(in_channels, out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (B, out_channels, H, W) of features (B, in_channels, H, W)."""
         scale1 = self.scale1(x)
         scale2 = self.scale2(scale1)
         scale3 = self.scale3(scale2)
@@ -76,17 +77,25 @@ class BottleneckBlock(nn.Module):
         self.skip = _skip(in_channels, out_channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Features (B, out_channels, H, W) of features (B, in_channels, H, W)."""
         return torch.relu(self.body(x) + self.skip(x))
 
 
 def residual_block(block: str, in_channels: int, out_channels: int) -> nn.Module:
-    """A residual block by name.
+    """Make a residual block by name.
 
     Args:
         block: ``"hmp"`` or ``"bottleneck"``.
+        in_channels: channels of the input.
+        out_channels: channels of the output.
 
     Raises:
         ValueError: on another name.
+
+    Example:
+        >>> import torch
+        >>> residual_block("hmp", 16, 32)(torch.zeros(2, 16, 8, 8)).shape
+        torch.Size([2, 32, 8, 8])
     """
     if block == "hmp":
         return HMPBlock(in_channels, out_channels)

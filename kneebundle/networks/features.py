@@ -1,4 +1,4 @@
-"""Frozen features of an image on a grid of cells: what the parts of a registration are made of (Tiirola 2023, section 2)."""
+"""Frozen features of an image on a grid of cells, from which parts of a registration are made (Tiirola 2023)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CELL_PX = 8
 class FeatureExtractor(nn.Module, ABC):
     """V: an image to unit vectors on a square grid of cells that covers it.
 
-    A subclass says in :meth:`describe` what a network sees in an image of CELL_PX pixels a cell; resizing and normalisation are done
-    here. The weights are frozen: they take no gradient and stay in evaluation mode.
+    A subclass says in :meth:`describe` what a network sees in an image of CELL_PX pixels a cell; resizing and
+    normalisation are done here. The weights are frozen: they take no gradient and stay in evaluation mode.
     """
 
     def __init__(self) -> None:
@@ -28,19 +28,20 @@ class FeatureExtractor(nn.Module, ABC):
         self.cell_px = CELL_PX  # TorchScript knows no constant of a module
 
     def freeze(self) -> None:
-        """Call at the end of a subclass's ``__init__``."""
+        """Freeze the weights; call it at the end of a subclass's ``__init__``."""
         self.requires_grad_(False)
         self.eval()
 
     def train(self, mode: bool = True) -> FeatureExtractor:
-        """Stays in evaluation mode."""
+        """Do nothing: the features stay in evaluation mode."""
         return super().train(False)
 
     def forward(self, image: torch.Tensor, cells: int = 28) -> torch.Tensor:
         """Unit vectors of each cell.
 
         Args:
-            image: (B, 1, H, W) in [-1, 1]; it is resized to ``CELL_PX * cells`` pixels a side, with a low-pass where that is smaller.
+            image: (B, 1, H, W) in [-1, 1]; it is resized to ``CELL_PX * cells`` pixels a side, with a low-pass where
+                that is smaller.
             cells: edge of the grid.
 
         Returns:
@@ -59,19 +60,28 @@ class FeatureExtractor(nn.Module, ABC):
 
 
 class HourglassFeatures(FeatureExtractor):
-    """What the contracting path of the KNEEL landmark network sees: its entry, then some levels of pooling and three blocks.
+    """Features from the contracting path of the KNEEL landmark network.
 
-    The first level lies at 1/8 of the image, which is the grid; coarser ones are interpolated to it. Each level is brought to mean
-    0 and standard deviation 1 in every channel and to length 1 in every cell, and they are put side by side. The mean and standard
-    deviation are buffers, to be set by :meth:`calibrate` on images like those to come; without that they change nothing.
+    That is its entry, then some levels of pooling and three blocks.
 
-    State dict keys are those of :class:`kneebundle.networks.hourglass.HourglassLandmarkNet`, so :meth:`load_landmark_network` takes its
-    weights.
+    The first level lies at 1/8 of the image, which is the grid; coarser ones are interpolated to it. Each level is
+    brought to mean 0 and standard deviation 1 in every channel and to length 1 in every cell, and they are put side by
+    side. The mean and standard deviation are buffers, to be set by :meth:`calibrate` on images like those to come;
+    without that they change nothing.
+
+    State dict keys are those of :class:`kneebundle.networks.hourglass.HourglassLandmarkNet`, so
+    :meth:`load_landmark_network` takes its weights.
 
     Args:
         levels: how many levels of the hourglass.
         width: N of the landmark network.
         block: its residual block.
+
+    Example:
+        >>> import torch
+        >>> features = HourglassFeatures(levels=2, width=8)(torch.zeros(1, 1, 64, 64), cells=8)
+        >>> features.shape  # 2 levels of 4 x 8 channels
+        torch.Size([1, 64, 8, 8])
     """
 
     def __init__(self, levels: int = 3, width: int = 16, block: str = "hmp") -> None:

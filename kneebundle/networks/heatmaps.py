@@ -1,9 +1,8 @@
-"""From heatmaps to landmarks: the highest place, to a fraction of a pixel, how sure it is, and what else it might be."""
+"""From heatmaps to landmarks: the highest place, to a fraction of a pixel, and how sure that is."""
 
 import torch
-from torch.nn import functional
 
-__all__ = ["decode_heatmaps", "heatmap_candidates", "heatmap_confidence", "peak_spread", "peak_values"]
+__all__ = ["decode_heatmaps", "heatmap_confidence", "peak_spread", "peak_values"]
 
 
 def decode_heatmaps(
@@ -13,13 +12,13 @@ def decode_heatmaps(
     height: float = 1.0,
     confidence_spread: float = 0.015,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Where each landmark's heatmap is highest (Payer et al. 2019, section 2), and how sure that is.
+    """Find where each landmark's heatmap is highest (Payer et al. 2019, section 2), and how sure that is.
 
-    ``"argmax"`` is the centre of the highest pixel, as in the paper. ``"centroid"`` is the centre of mass around it of the
-    squares of what stands above a quarter of its height; ``"quadratic"`` the top of the parabola through the logarithms of the highest pixel and its
-    two neighbours along each axis, which is exact for a Gaussian, but minds noise more. Both are good to 0.02 px on Gaussians
-    of sigma 1 px and more. Pixels that are NaN do not count. Where nothing is higher than anything else the answer is the
-    middle of the image.
+    ``"argmax"`` is the centre of the highest pixel, as in the paper. ``"centroid"`` is the centre of mass around it of
+    the squares of what stands above a quarter of its height; ``"quadratic"`` the top of the parabola through the
+    logarithms of the highest pixel and its two neighbours along each axis, which is exact for a Gaussian, but minds
+    noise more. Both are good to 0.02 px on Gaussians of sigma 1 px and more. Pixels that are NaN do not count. Where
+    nothing is higher than anything else it is the middle of the image.
 
     Args:
         heatmaps: (B, N, H, W) or (B, N, D, H, W), any values.
@@ -33,12 +32,20 @@ def decode_heatmaps(
 
     Raises:
         ValueError: for another method, or a shape that is not one of these.
+
+    Example:
+        >>> import torch
+        >>> heatmaps = torch.zeros(1, 1, 4, 8)
+        >>> heatmaps[0, 0, 1, 5] = 1.0
+        >>> points, confidence = decode_heatmaps(heatmaps, "argmax")
+        >>> points  # (5.5 / 8, 1.5 / 4)
+        tensor([[[0.6875, 0.3750]]])
     """
     if method not in ("argmax", "centroid", "quadratic"):
         raise ValueError(f"method is 'argmax', 'centroid' or 'quadratic', got '{method}'")
-    maps = _checked(heatmaps)
+    maps = _check_maps(heatmaps)
     confidence = heatmap_confidence(maps, height, confidence_spread)
-    index = _highest(maps)
+    index = _find_highest(maps)
     position = index.to(maps.dtype)
     if method == "centroid":
         position = position + _centroid_shift(maps, index, radius)
@@ -50,56 +57,13 @@ def decode_heatmaps(
     return normalized.clamp(0.0, 1.0 - 1e-6).flip(-1), confidence
 
 
-def heatmap_candidates(
-    heatmaps: torch.Tensor, count: int, distance: int = 8, least: float = 0.1
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The ``count`` best places of each heatmap, for landmarks that could be at several.
-
-    A candidate is a positive pixel that no other surpasses in the window around it. (MONAI's ProbNMS does this for one map at
-    a time, by a fixed threshold, and counts slopes beside a suppressed window as candidates.)
-
-    Args:
-        heatmaps: (B, N, *S), d = 2 or 3 axes.
-        count: number of candidates a landmark.
-        distance: candidates are further apart than this along at least one axis, in pixels.
-        least: a candidate's value, as a fraction of the best one's.
-
-    Returns:
-        Points (B, N, count, d) as in :func:`decode_heatmaps`, best first, and their values (B, N, count); both NaN where
-        there are fewer.
-
-    Raises:
-        ValueError: for a count or a distance below 1, or a shape that is not one of these.
-    """
-    if count < 1 or distance < 1:
-        raise ValueError(f"count and distance are at least 1, got {count} and {distance}")
-    maps = _checked(heatmaps)
-    window = 2 * distance + 1
-    if maps.dim() == 4:
-        highest = functional.max_pool2d(maps, window, 1, distance)
-    else:
-        highest = functional.max_pool3d(maps, window, 1, distance)
-    left = torch.where(maps >= highest, maps, -torch.inf)
-    threshold = least * maps.flatten(2).amax(-1)
-    points: list[torch.Tensor] = []
-    values: list[torch.Tensor] = []
-    for _ in range(count):
-        value, index = left.flatten(2).amax(-1), _highest(left)
-        there = (value > 0) & (value >= threshold)
-        point = ((index + 0.5) / _size(maps)).flip(-1)
-        points.append(torch.where(there.unsqueeze(-1), point, torch.nan))
-        values.append(torch.where(there, value, torch.nan))
-        left = left.masked_fill(_near(left, index, distance), -torch.inf)
-    return torch.stack(points, 2), torch.stack(values, 2)
-
-
 def peak_values(heatmaps: torch.Tensor) -> torch.Tensor:
-    """The highest value (B, N) of each heatmap (B, N, *S), NaN aside."""
-    return _checked(heatmaps).flatten(2).amax(-1)
+    """Take the highest value (B, N) of each heatmap (B, N, *S), NaN aside."""
+    return _check_maps(heatmaps).flatten(2).amax(-1)
 
 
 def peak_spread(heatmaps: torch.Tensor, above: float = 0.2) -> torch.Tensor:
-    """How far the high places of each heatmap lie apart.
+    """Measure how far the high places of each heatmap lie apart.
 
     Args:
         heatmaps: (B, N, *S).
@@ -110,9 +74,9 @@ def peak_spread(heatmaps: torch.Tensor, above: float = 0.2) -> torch.Tensor:
         Gaussian it is a little less than sqrt(d) sigma / width; with two equal ones it is half their distance.
         Where no value is positive, 1.
     """
-    maps = _checked(heatmaps)
+    maps = _check_maps(heatmaps)
     peak = maps.flatten(2).amax(-1)
-    mass = (maps - above * _spread_out(peak, maps.dim() - 2)).clamp_min(0.0)
+    mass = (maps - above * _expand(peak, maps.dim() - 2)).clamp_min(0.0)
     total = mass.flatten(2).sum(-1)
     positive = (peak > 0) & (total > 0)
     variance = torch.zeros_like(total)
@@ -125,7 +89,7 @@ def peak_spread(heatmaps: torch.Tensor, above: float = 0.2) -> torch.Tensor:
 
 
 def heatmap_confidence(heatmaps: torch.Tensor, height: float = 1.0, confidence_spread: float = 0.015) -> torch.Tensor:
-    """How sure each heatmap is: ``min(1, peak / height) / (1 + spread / confidence_spread)``.
+    """Compute how sure each heatmap is: ``min(1, peak / height) / (1 + spread / confidence_spread)``.
 
     Args:
         heatmaps: (B, N, *S).
@@ -135,13 +99,13 @@ def heatmap_confidence(heatmaps: torch.Tensor, height: float = 1.0, confidence_s
     Returns:
         (B, N) in (0, 1]; next to 0 for a map that is flat, nowhere positive or NaN.
     """
-    maps = _checked(heatmaps)
+    maps = _check_maps(heatmaps)
     value = (peak_values(maps) / height).clamp(0.0, 1.0)
     confidence = value / (1.0 + peak_spread(maps) / confidence_spread)
     return confidence.clamp(1e-6, 1.0)
 
 
-def _checked(heatmaps: torch.Tensor) -> torch.Tensor:
+def _check_maps(heatmaps: torch.Tensor) -> torch.Tensor:
     """Float32 maps with finite values: NaN lower than everything else in its map."""
     if heatmaps.dim() not in (4, 5):
         raise ValueError(f"heatmaps are (B, N, H, W) or (B, N, D, H, W), got {list(heatmaps.shape)}")
@@ -151,29 +115,19 @@ def _checked(heatmaps: torch.Tensor) -> torch.Tensor:
     finite = maps.isfinite()
     lowest = torch.where(finite, maps, torch.inf).flatten(2).amin(-1)
     lowest = torch.where(lowest.isfinite(), lowest, 0.0).clamp_max(0.0)
-    return torch.where(finite, maps, _spread_out(lowest, maps.dim() - 2))
+    return torch.where(finite, maps, _expand(lowest, maps.dim() - 2))
 
 
-def _spread_out(values: torch.Tensor, axes: int) -> torch.Tensor:
+def _expand(values: torch.Tensor, axes: int) -> torch.Tensor:
     """(B, N) as (B, N, 1, ...), to go with maps of so many axes."""
     return values.reshape(list(values.shape) + [1] * axes)
-
-
-def _near(maps: torch.Tensor, index: torch.Tensor, distance: int) -> torch.Tensor:
-    """Which pixels (B, N, *S) lie within ``distance`` of ``index`` (B, N, d) along every axis."""
-    near = torch.ones_like(maps, dtype=torch.bool)
-    dims = maps.dim() - 2
-    for axis in range(dims):
-        ramp = torch.arange(maps.shape[2 + axis], device=maps.device).reshape([-1] + [1] * (dims - 1 - axis))
-        near = near & ((ramp - _spread_out(index[..., axis], dims)).abs() <= distance)
-    return near
 
 
 def _size(maps: torch.Tensor) -> torch.Tensor:
     return torch.tensor(maps.shape[2:], device=maps.device, dtype=torch.float32)
 
 
-def _highest(maps: torch.Tensor) -> torch.Tensor:
+def _find_highest(maps: torch.Tensor) -> torch.Tensor:
     """Index (B, N, d) of the highest pixel."""
     flat = maps.flatten(2).argmax(-1)
     index: list[torch.Tensor] = []
@@ -183,7 +137,7 @@ def _highest(maps: torch.Tensor) -> torch.Tensor:
     return torch.stack(index[::-1], dim=-1)
 
 
-def _around(maps: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _look_around(maps: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Values (B, N, K) of ``maps`` at ``index`` (B, N, d) + ``offsets`` (K, d), and which of them lie inside."""
     place = index.unsqueeze(2) + offsets
     flat = torch.zeros_like(place[..., 0])
@@ -201,7 +155,7 @@ def _centroid_shift(maps: torch.Tensor, index: torch.Tensor, radius: int) -> tor
     dims = maps.dim() - 2
     reach = torch.arange(-radius, radius + 1, device=maps.device)
     offsets = torch.stack(torch.meshgrid([reach] * dims, indexing="ij"), dim=-1).reshape(-1, dims)
-    values, inside = _around(maps, index, offsets)
+    values, inside = _look_around(maps, index, offsets)
     peak = maps.flatten(2).amax(-1, keepdim=True)
     inside = inside & inside.flip(-1)  # at the border, only pixels with a counterpart on the other side
     mass = torch.where(inside, values - 0.25 * peak, 0.0).clamp_min(0.0).square()
@@ -216,8 +170,8 @@ def _quadratic_shift(maps: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     unit = torch.eye(dims, device=maps.device, dtype=torch.long)
     peak = maps.flatten(2).amax(-1, keepdim=True)
     least = (1e-3 * peak).clamp_min(1e-30)
-    before, inside_before = _around(maps, index, -unit)
-    after, inside_after = _around(maps, index, unit)
+    before, inside_before = _look_around(maps, index, -unit)
+    after, inside_after = _look_around(maps, index, unit)
     left, right = torch.maximum(before, least).log(), torch.maximum(after, least).log()
     bend = left + right - 2.0 * torch.maximum(peak, least).log()
     there = inside_before & inside_after & (bend < 0)

@@ -15,7 +15,7 @@ __all__ = ["HourglassLandmarkNet"]
 class HourglassLevel(nn.Module):
     """One level of the hourglass: pool, three blocks, the level below, one block; up again and add the skip path.
 
-    Without a skip path the level answers at its own, pooled resolution.
+    Without a skip path the output stays at the level's own, pooled resolution.
     """
 
     def __init__(self, width: int, depth: int, block: str, upsampling: str, skip: bool = True) -> None:
@@ -52,7 +52,7 @@ class HourglassLevel(nn.Module):
 
 
 class HourglassLandmarkNet(nn.Module):
-    """Hourglass with HMP blocks and soft-argmax that answers landmark coordinates (KNEEL section 3.1, Figure 4).
+    """Hourglass with HMP blocks and soft-argmax that predicts landmark coordinates (KNEEL section 3.1, Figure 4).
 
     Channels, with N the ``width``: entry N, 2N, pool, 2N, 2N, 4N; every level pool, 4N, 4N, 4N; every skip path 4N, 4N,
     8N; the bottom 4N; one 8N block before each up-sampling; output 8N, 4N, ``num_landmarks``.
@@ -74,8 +74,16 @@ class HourglassLandmarkNet(nn.Module):
         confidence_spread: the map spread, as a fraction of the image's width, at which the confidence is one half.
 
     Raises:
-        ValueError: for an unknown ``block``, ``upsampling`` or ``output_stride``, a ``depth`` below 1, or, in forward, an
-            image too small for the number of poolings.
+        ValueError: for an unknown ``block``, ``upsampling`` or ``output_stride``, a ``depth`` below 1, or, in forward,
+            an image too small for the number of poolings.
+
+    Example:
+        >>> import torch
+        >>> network = HourglassLandmarkNet(num_landmarks=16, width=4, depth=2).eval()
+        >>> network(torch.zeros(1, 1, 64, 64)).shape
+        torch.Size([1, 16, 2])
+        >>> network(torch.zeros(1, 1, 64, 64), with_confidence=True).shape
+        torch.Size([1, 16, 3])
     """
 
     def __init__(
@@ -124,7 +132,7 @@ class HourglassLandmarkNet(nn.Module):
 
         Args:
             x: (B, in_channels, H, W), each side at least 4 x 2^depth pixels.
-            with_confidence: answer how sure the network is, too.
+            with_confidence: give how sure the network is, too.
 
         Returns:
             (B, num_landmarks, 2) float32, x then y, each in [0, 1) of the image's width and height. With confidence
@@ -143,6 +151,7 @@ class HourglassLandmarkNet(nn.Module):
         if min(x.shape[-2], x.shape[-1]) < self.minimum_size:
             raise ValueError(
                 f"an image of {x.shape[-2]} x {x.shape[-1]} pixels vanishes in the poolings of this network; "
-                f"it needs at least {self.minimum_size} x {self.minimum_size}: use a finer spacing, a larger region or a smaller depth"
+                f"it needs at least {self.minimum_size} x {self.minimum_size}: "
+                "use a finer spacing, a larger region or a smaller depth"
             )
         return self.output(self.hourglass(self.entry(x)))

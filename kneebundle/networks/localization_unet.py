@@ -14,9 +14,9 @@ __all__ = ["LocalizationUNet"]
 class LocalizationUNet(nn.Module):
     """MONAI's BasicUNet with a heatmap for each landmark.
 
-    As the paper's localization U-Net it has five levels of equal width, no normalisation, and He initialisation, but for the last
-    layer, whose weights start normal, of the tiny ``initial_deviation``. It differs in BasicUNet's ways: leaky ReLU of slope
-    0.1, max pooling, and 1x1 convolutions of half the width before each linear up-sampling.
+    As the paper's localization U-Net it has five levels of equal width, no normalisation, and He initialisation, but
+    for the last layer, whose weights start normal, of the tiny ``initial_deviation``. It differs in BasicUNet's ways:
+    leaky ReLU of slope 0.1, max pooling, and 1x1 convolutions of half the width before each linear up-sampling.
 
     Args:
         spatial_dims: 2 or 3.
@@ -29,6 +29,12 @@ class LocalizationUNet(nn.Module):
 
     Raises:
         ValueError: in forward, for an image whose sides are not multiples of 16.
+
+    Example:
+        >>> import torch
+        >>> network = LocalizationUNet(spatial_dims=2, in_channels=1, num_landmarks=16, features=8)
+        >>> network(torch.zeros(1, 1, 32, 48)).shape
+        torch.Size([1, 16, 32, 48])
     """
 
     divisor = 16

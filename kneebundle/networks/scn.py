@@ -14,11 +14,11 @@ NEGATIVE_SLOPE = 0.1
 
 
 class LocalAppearance(nn.Module):
-    """U-Net-like network with average pooling, linear up-sampling and sums instead of concatenations, without normalisation.
+    """U-Net-like network with average pooling, linear up-sampling and sums instead of concatenations.
 
-    An entry convolution; on each level two convolutions with a dropout between them, then 1/2 average pooling to the level
-    below; back up, each level's result passes one more convolution and what comes up from below is added to it. All levels
-    have the same width.
+    An entry convolution; on each level two convolutions with a dropout between them, then 1/2 average pooling to the
+    level below; back up, each level's result passes one more convolution and what comes up from below is added to it.
+    All levels have the same width, and there is no normalisation.
 
     Args:
         spatial_dims: 2 or 3.
@@ -55,10 +55,10 @@ class LocalAppearance(nn.Module):
                 node = self.pool(node)
             node = contract(node)
             sides.append(side(node))
-        answer = sides[-1]
+        features = sides[-1]
         for i in range(len(sides) - 2, -1, -1):
-            answer = sides[i] + self.up(answer)
-        return answer
+            features = sides[i] + self.up(features)
+        return features
 
 
 class SpatialStack(nn.Module):
@@ -118,20 +118,21 @@ class PairFilters(nn.Module):
 class SpatialConfigurationNet(nn.Module):
     """Heatmaps as the product of what a place looks like and where it lies among the others (Payer et al. 2019, eq. 1).
 
-    Local appearance answers h_LA, accurate but possibly with several candidates; h_LA is average-pooled, passes the spatial
-    configuration and comes back up as h_SC, coarse but unambiguous; h = h_LA * h_SC. Both sides must answer at the landmark
-    and only one of them must be silent everywhere else. Everything is for 2-D and 3-D alike.
+    Local appearance gives h_LA, accurate but possibly with several candidates; h_LA is average-pooled, passes the
+    spatial configuration and comes back up as h_SC, coarse but unambiguous; h = h_LA * h_SC. Both factors must be high
+    at the landmark and only one of them must be silent everywhere else. Everything is for 2-D and 3-D alike.
 
-    The defaults are those of the journal version (Medical Image Analysis 54, 2019) and its release in 2-D. ``spatial="pairs"``
-    has the filters of the first version (MICCAI 2016); with ``levels=1, local_kernel=5, spatial_downsampling=8,
-    spatial_kernel=15`` the appearance is about that of then, too. In 3-D 11^3 kernels of 128 channels are more than most
-    machines can carry: the kernel's reach is spatial_kernel * spatial_downsampling voxels, so choose what the anatomy needs,
-    for instance 5 at a sixteenth.
+    The defaults are those of the journal version (Medical Image Analysis 54, 2019) and its release in 2-D.
+    ``spatial="pairs"`` has the filters of the first version (MICCAI 2016); with ``levels=1, local_kernel=5,
+    spatial_downsampling=8, spatial_kernel=15`` the appearance is about that of then, too. In 3-D 11^3 kernels of 128
+    channels are more than most machines can carry: the kernel's reach is spatial_kernel * spatial_downsampling voxels,
+    so choose what the anatomy needs, for instance 5 at a sixteenth.
 
-    h_LA is linear, h_SC ends in tanh (``"pairs"``: linear). Convolutions pad with zeros and end in a leaky ReLU of slope 0.1;
-    weights start as He et al. (2015) and biases at 0, but those of the layers that answer h_LA and h_SC with normal weights
-    of the tiny ``initial_deviation``: both factors then start near 0 and grow together. Exactly 0 has no gradient; from large
-    values on, training has first to undo the product of two wrong maps. In between, up to about that of He, Adam minds little.
+    h_LA is linear, h_SC ends in tanh (``"pairs"``: linear). Convolutions pad with zeros and end in a leaky ReLU of
+    slope 0.1; weights start as He et al. (2015) and biases at 0, but those of the layers that give h_LA and h_SC with
+    normal weights of the tiny ``initial_deviation``: both factors then start near 0 and grow together. Exactly 0 has no
+    gradient; from large values on, training has first to undo the product of two wrong maps. In between, up to about
+    that of He, Adam minds little.
 
     Args:
         spatial_dims: 2 or 3.
@@ -142,15 +143,24 @@ class SpatialConfigurationNet(nn.Module):
         spatial_features: width of the spatial configuration (``"stack"``).
         spatial_downsampling: image pixels to a cell of the spatial configuration, along each axis.
         spatial: ``"stack"`` or ``"pairs"``.
-        spatial_kernel: size of the spatial configuration's kernels, odd; the papers' are 11 (``"stack"``) and 15 (``"pairs"``).
+        spatial_kernel: size of the spatial configuration's kernels, odd; the papers' are 11 (``"stack"``) and 15
+            (``"pairs"``).
         spatial_upsampling: ``"cubic"`` (2-D only; the paper) or ``"linear"``; None: cubic in 2-D, linear in 3-D.
         local_kernel: size of the local appearance's kernels, odd.
         dropout: rate in the local appearance.
         initial_deviation: of the last layers' weights.
 
     Raises:
-        ValueError: for an unknown choice, an even kernel, a number that is too small, or, in forward, an image whose sides
-            are not multiples of ``divisor``.
+        ValueError: for an unknown choice, an even kernel, a number that is too small, or, in forward, an image whose
+            sides are not multiples of ``divisor``.
+
+    Example:
+        >>> import torch
+        >>> network = SpatialConfigurationNet(
+        ...     spatial_dims=2, in_channels=1, num_landmarks=37, features=8, spatial_features=8
+        ... )
+        >>> network(torch.zeros(1, 1, 64, 48)).shape
+        torch.Size([1, 37, 64, 48])
     """
 
     def __init__(

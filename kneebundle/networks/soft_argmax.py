@@ -9,8 +9,8 @@ __all__ = ["SoftArgmax"]
 class SoftArgmax(nn.Module):
     """Expected position under the spatial softmax of each score map.
 
-    A cell (column i, row j) of a W x H map stands for its centre, ((i + 0.5) / W, (j + 0.5) / H), so that a map which is
-    constant decodes to the middle of the image. KNEEL equation 3 puts it at (i / W, j / H), half a cell up and left;
+    A cell (column i, row j) of a W x H map stands for its centre, ((i + 0.5) / W, (j + 0.5) / H), so that a map which
+    is constant decodes to the middle of the image. KNEEL equation 3 puts it at (i / W, j / H), half a cell up and left;
     ``cell_centers=False`` gives that form, for weights trained with it.
 
     The arithmetic is done in float32 whatever the input's type, because half precision is too coarse for a softmax
@@ -20,6 +20,14 @@ class SoftArgmax(nn.Module):
         beta: factor on the scores before the softmax (the paper's beta).
         cell_centers: decode to cell centres (default) or to the paper's i / W.
         max_cells: the longest side of a map, in cells.
+
+    Example:
+        >>> import torch
+        >>> scores = torch.full((1, 1, 4, 8), -100.0)
+        >>> scores[0, 0, 1, 5] = 0.0
+        >>> points, spreads = SoftArgmax()(scores)
+        >>> points  # (5.5 / 8, 1.5 / 4)
+        tensor([[[0.6875, 0.3750]]])
     """
 
     ramp: torch.Tensor

@@ -9,14 +9,17 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-__all__ = ["PLANNING_TASKS", "MultiTaskStackedHourglass"]
+__all__ = ["PEAK_RADIUS_PX", "PLANNING_TASKS", "MultiTaskStackedHourglass"]
 
 PLANNING_TASKS = {"segmentation": 4, "landmarks": 2, "roi": 1}
 """Channels of each task: femur, patella, tibia, fibula; p_blum, p_tmc; the region of the posterior cortex line."""
 
+PEAK_RADIUS_PX = 12
+"""Reach of the window around the peak of a landmark's heatmap, twice the sigma of the targets."""
+
 
 def instance_norm(channels: int) -> nn.Module:
-    """Instance normalisation with a factor and an offset for each channel.
+    """Make an instance normalisation with a factor and an offset for each channel.
 
     Written as group normalisation with one channel to a group, which is the same; it also takes a single pixel.
     """
@@ -24,7 +27,7 @@ def instance_norm(channels: int) -> nn.Module:
 
 
 def norm_relu_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.Sequential:
-    """Pre-activation layer: instance normalisation, ReLU, then a convolution that keeps the size."""
+    """Make a pre-activation layer: instance normalisation, ReLU, then a convolution that keeps the size."""
     return nn.Sequential(
         instance_norm(in_channels),
         nn.ReLU(inplace=True),
@@ -33,9 +36,10 @@ def norm_relu_conv(in_channels: int, out_channels: int, kernel_size: int) -> nn.
 
 
 class ResidualUnit(nn.Module):
-    """Pre-activation bottleneck residual unit (He et al. 2016): 1x1, 3x3 and 1x1 at half the width, half, and the full one.
+    """Pre-activation bottleneck residual unit (He et al. 2016).
 
-    The input is added to the result; where the widths differ it passes a 1x1 convolution.
+    Convolutions of 1x1, 3x3 and 1x1 at half the width, half, and the full one. The input is added to the result; where
+    the widths differ it passes a 1x1 convolution.
 
     Args:
         in_channels: of the input (B, in_channels, H, W).
@@ -57,7 +61,7 @@ class ResidualUnit(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """One hourglass module: ``depth`` poolings, at each level a skip path, up again by nearest neighbour (Newell 2016)."""
+    """Hourglass module: ``depth`` poolings, at each level a skip path, up again by nearest neighbour (Newell 2016)."""
 
     def __init__(self, channels: int, depth: int) -> None:
         super().__init__()
@@ -73,7 +77,7 @@ class Hourglass(nn.Module):
 
 
 def prediction_module(channels: int, count: int) -> nn.Sequential:
-    """From shared features to the maps of one task, next to 0 at first."""
+    """Make the layers from shared features to the maps of one task, next to 0 at first."""
     last: Any = norm_relu_conv(channels, count, 1)
     nn.init.normal_(last[2].weight, std=1e-3)
     nn.init.zeros_(last[2].bias)
@@ -106,15 +110,16 @@ class Stage(nn.Module):
 class MultiTaskStackedHourglass(nn.Module):
     """Stacked hourglass network that segments, localizes and marks a region at once (Kordon 2019, Figure 2).
 
-    Stem as Newell's: 7x7 convolution of stride 2, residual unit C1 to C2, pooling, residual units to C2 and C*. Each of the
-    L stages is an hourglass module, a residual unit (the last layer that the tasks share) and a prediction module a task; its
-    features and predictions are added to its input and go into the next stage. Maps are a quarter of the input's size. The
-    answer is enlarged bilinearly to the input's size, of the bones the logits: so an edge may lie anywhere in a cell. The
-    loss has to enlarge the training's maps the same way (:class:`kneebundle.losses.PlanningLoss` does).
+    Stem as Newell's: 7x7 convolution of stride 2, residual unit C1 to C2, pooling, residual units to C2 and C*. Each of
+    the L stages is an hourglass module, a residual unit (the last layer that the tasks share) and a prediction module a
+    task; its features and predictions are added to its input and go into the next stage. Maps are a quarter of the
+    input's size. The output is enlarged bilinearly to the input's size, of the bones the logits: so an edge may lie
+    anywhere in a cell. The loss has to enlarge the training's maps the same way
+    (:class:`kneebundle.losses.PlanningLoss` does).
 
-    Defaults are the paper's, except for what it does not say: ``depth`` is Newell's, a prediction module two pre-activated
-    1x1 convolutions. The last of them start near 0, so that each task's first loss, to which GradNorm compares all later
-    ones, is that of knowing nothing and not one of chance.
+    Defaults are the paper's, except for what it does not say: ``depth`` is Newell's, a prediction module two
+    pre-activated 1x1 convolutions. The last of them start near 0, so that each task's first loss, to which GradNorm
+    compares all later ones, is that of knowing nothing and not one of chance.
 
     Args:
         in_channels: C_in.
@@ -125,6 +130,12 @@ class MultiTaskStackedHourglass(nn.Module):
 
     Raises:
         ValueError: for numbers that cannot be, or, in forward, a side of the image that is no multiple of 4 x 2^depth.
+
+    Example:
+        >>> import torch
+        >>> network = MultiTaskStackedHourglass(stages=1, c1=8, c2=8, channels=8, depth=2).eval()
+        >>> network(torch.zeros(1, 1, 64, 64)).shape  # 4 bones, 2 landmarks, 1 region
+        torch.Size([1, 7, 64, 64])
     """
 
     def __init__(
@@ -163,9 +174,9 @@ class MultiTaskStackedHourglass(nn.Module):
             image: (B, in_channels, H, W); 256 x 256 in the paper.
 
         Returns:
-            In training a list with what each stage predicts, (B, C, H / 4, W / 4), the bones as logits. Else (B, C, H, W): the
-            last stage's likelihoods, the bones in [0, 1]; heat-maps are not bounded, but their targets are in [0, 1].
-            float32.
+            In training a list with what each stage predicts, (B, C, H / 4, W / 4), the bones as logits. Else (B, C, H,
+            W): the last stage's likelihoods, the bones in [0, 1]; heat-maps are not bounded, but their targets are in
+            [0, 1]. float32.
         """
         if image.shape[-2] % self.multiple or image.shape[-1] % self.multiple:
             raise ValueError(
@@ -180,8 +191,8 @@ class MultiTaskStackedHourglass(nn.Module):
         if self.training:
             return predictions
         size = [image.shape[-2], image.shape[-1]]
-        answer = functional.interpolate(predictions[-1], size=size, mode="bilinear", align_corners=False)
-        bones, heatmaps = answer[:, : self.num_bones], answer[:, self.num_bones :]
+        output = functional.interpolate(predictions[-1], size=size, mode="bilinear", align_corners=False)
+        bones, heatmaps = output[:, : self.num_bones], output[:, self.num_bones :]
         return torch.cat([torch.sigmoid(bones), heatmaps], dim=1)
 
     def shared_layers(self) -> list[nn.Module]:

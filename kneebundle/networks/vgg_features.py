@@ -1,4 +1,4 @@
-"""VGG16's features up to its 22nd layer, the published backbone of parts-based registration (Tiirola 2023, section 2)."""
+"""VGG16's features up to its 22nd layer, the published backbone of parts-based registration (Tiirola 2023)."""
 
 from pathlib import Path
 
@@ -16,16 +16,20 @@ _DEVIATION = (0.229, 0.224, 0.225)
 
 
 class VGGFeatures(FeatureExtractor):
-    """``features[0]`` to ``features[22]`` of torchvision's VGG16 (Simonyan and Zisserman 2015), 28 x 28 x 512 of 224 x 224 pixels.
+    """``features[0]`` to ``features[22]`` of torchvision's VGG16 (Simonyan and Zisserman 2015).
 
-    "The 22th layer" is taken to be ``features[22]``, counted from 0 as torchvision does: the ReLU after conv4_3. Counted from
-    1 it would be the convolution before it, whose values may be negative, and then the heatmaps would not be in [0, 1] as equation 1
-    says. The state dict has torchvision's keys (``features.0.weight`` ... ``features.21.bias``).
+    Of 224 x 224 pixels they are 28 x 28 x 512.
+
+    "The 22th layer" is taken to be ``features[22]``, counted from 0 as torchvision does: the ReLU after conv4_3.
+    Counted from 1 it would be the convolution before it, whose values may be negative, and then the heatmaps would not
+    be in [0, 1] as equation 1 says. The state dict has torchvision's keys (``features.0.weight`` ...
+    ``features.21.bias``).
 
     Grey images in [-1, 1] become three equal channels, normalised as ImageNet's were.
 
     Args:
-        weights: the official file, ``vgg16-397923af.pth``; ``"download"``: fetch it by torch.hub; empty: random weights, to be loaded.
+        weights: the official file, ``vgg16-397923af.pth``; ``"download"``: fetch it by torch.hub; empty: random
+            weights, to be loaded.
 
     Raises:
         FileNotFoundError: if the file is not there.

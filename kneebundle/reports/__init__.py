@@ -1,1 +1,5 @@
+"""The files that hold a prediction, one module a format."""
 
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

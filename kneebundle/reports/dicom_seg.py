@@ -1,4 +1,4 @@
-"""The bones of a lateral film as a DICOM segmentation object."""
+"""Write the bones of a lateral film as a DICOM segmentation object."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebundle import __version__
-from kneebundle.inference.results import LateralResult, ModelInfo
-from kneebundle.io.writing import write_whole
-from kneebundle.reports.dicom_source import MAKER, read_source, without_warnings
-from kneebundle.reports.masks import stored_masks
+from kneebundle.io.writing import write_atomically
+from kneebundle.reports.dicom_source import MAKER, read_source, suppress_warnings
+from kneebundle.reports.masks import get_stored_masks
+from kneebundle.results import LateralResult, ModelInfo
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -26,13 +26,14 @@ def write_segmentation(result: LateralResult, source: Path, path: Path) -> None:
     """Write the bones that were found as a SEG: binary, a segment a bone, overlapping as bones do in a radiograph.
 
     It refers to the DICOM image of the film, lies pixel on pixel with it, and belongs to its patient and study, whose
-    attributes are copied as the standard demands. The size of a pixel is left to that image, as the standard allows where a
-    segmentation is derived from one: highdicom reads it only beside a slice thickness, which a radiograph does not have.
+    attributes are copied as the standard demands. The size of a pixel is left to that image, as the standard allows
+    where a segmentation is derived from one: highdicom reads it only beside a slice thickness, which a radiograph does
+    not have.
 
     Args:
         result: of a lateral film on which at least one bone was found.
         source: its DICOM file.
-        path: where to; written whole or not at all.
+        path: where to write, atomically.
 
     Raises:
         KneeBundleError: if the source does not say which image it is.
@@ -40,16 +41,16 @@ def write_segmentation(result: LateralResult, source: Path, path: Path) -> None:
     image = read_source(source)
     for keyword in _SPACING:
         image.pop(keyword, None)
-    with without_warnings(), write_whole(path) as temporary:
-        _segmentation(result, image).save_as(temporary, enforce_file_format=True)
+    with suppress_warnings(), write_atomically(path) as temporary:
+        _make_segmentation(result, image).save_as(temporary, enforce_file_format=True)
 
 
-def _segmentation(result: LateralResult, image: Dataset) -> Any:
+def _make_segmentation(result: LateralResult, image: Dataset) -> Any:
     import highdicom as hd
 
-    masks = stored_masks(result)
+    masks = get_stored_masks(result)
     model = result.models[0]
-    segments = [_segment(number, bone, model) for number, bone in enumerate(masks, start=1)]
+    segments = [_describe_segment(number, bone, model) for number, bone in enumerate(masks, start=1)]
     segmentation = hd.seg.Segmentation(
         source_images=[image],
         pixel_array=np.stack(list(masks.values()), axis=-1)[None],
@@ -72,7 +73,7 @@ def _segmentation(result: LateralResult, image: Dataset) -> Any:
     return segmentation
 
 
-def _segment(number: int, bone: str, model: ModelInfo) -> Any:
+def _describe_segment(number: int, bone: str, model: ModelInfo) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 

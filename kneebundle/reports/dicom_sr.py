@@ -1,7 +1,7 @@
-"""Points, lines, circles and measurements as a DICOM structured report (TID 1500, Comprehensive SR).
+"""Write points, lines, circles and measurements as a DICOM structured report (TID 1500, Comprehensive SR).
 
-Everything comes from the JSON document, so that both say the same. A coordinate of the standard counts from the corner of
-the first pixel (PS3.3 C.18.6.1.2): it is ours, which counts from its centre, plus 0.5.
+Everything comes from the JSON document, so that both say the same. A coordinate of the standard counts from the corner
+of the first pixel (PS3.3 C.18.6.1.2): it is ours, which counts from its centre, plus 0.5.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebundle import __version__
-from kneebundle.io.writing import write_whole
-from kneebundle.reports.dicom_source import CODING_SCHEME, MAKER, read_source, without_warnings
-from kneebundle.reports.points import line_across
+from kneebundle.io.writing import write_atomically
+from kneebundle.reports.dicom_source import CODING_SCHEME, MAKER, read_source, suppress_warnings
+from kneebundle.reports.points import clip_line
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -31,33 +31,33 @@ _KNEE = ("72696002", "SCT", "Knee")
 
 
 def has_content(document: Mapping[str, Any]) -> bool:
-    """Whether there is anything to report: a point on a knee from the front, or on a lateral film."""
+    """Whether there is anything to report: a point or a line on a knee."""
     knees = document.get("knees") or [document.get("planning") or {}]
     return any(knee.get("landmarks") or knee.get("lines") for knee in knees)
 
 
 def write_structured_report(document: Mapping[str, Any], source: Path, path: Path) -> None:
-    """Write what was found on a film as a structured report on its DICOM image.
+    """Write what was found on a radiograph as a structured report on its DICOM image.
 
     Landmarks and the Schoettle point are POINTs, the lines POLYLINEs from border to border, the inner circle and the
-    2.5 mm area CIRCLEs (ELLIPSEs where pixels are not square); measurements have UCUM units. Names that no standard has are codes
-    of ``99KNEEBUNDLE``. The report belongs to the image's patient and study, whose attributes are copied as the
-    standard demands. It is not verified by anyone, and says so.
+    2.5 mm area CIRCLEs (ELLIPSEs where pixels are not square); measurements have UCUM units. Names that no standard has
+    are codes of ``99KNEEBUNDLE``. The report belongs to the patient and study of the image, whose attributes are copied
+    as the standard demands. It is not verified by anyone, and says so.
 
     Args:
         document: of :func:`kneebundle.reports.json_report.to_document`.
-        source: the film's DICOM file.
-        path: where to; written whole or not at all.
+        source: DICOM file of the radiograph.
+        path: where to write, atomically.
 
     Raises:
         KneeBundleError: if the source does not say which image it is.
     """
     image = read_source(source)
-    with without_warnings(), write_whole(path) as temporary:
-        _report(document, image).save_as(temporary, enforce_file_format=True)
+    with suppress_warnings(), write_atomically(path) as temporary:
+        _make_report(document, image).save_as(temporary, enforce_file_format=True)
 
 
-def _report(document: Mapping[str, Any], image: Dataset) -> Any:
+def _make_report(document: Mapping[str, Any], image: Dataset) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
@@ -69,7 +69,7 @@ def _report(document: Mapping[str, Any], image: Dataset) -> Any:
     content = hd.sr.MeasurementReport(
         observation_context=hd.sr.ObservationContext(observer_device_context=observer),
         procedure_reported=hd.sr.CodedConcept(*_RADIOGRAPHY),
-        imaging_measurements=list(_Groups(document, image).all()),
+        imaging_measurements=list(_Groups(document, image).make()),
         title=codes.DCM.ImagingMeasurementReport,
         referenced_images=[image],
     )
@@ -97,49 +97,49 @@ class _Groups:
         self.spacing = np.array(document["image"]["spacing_mm"][::-1], dtype=np.float64)
         self.algorithm = document["models"][-1]
 
-    def all(self) -> Iterator[Any]:
+    def make(self) -> Iterator[Any]:
         """Each thing that was found, with what was measured on it; then the numbers of each knee."""
         for knee in self.document.get("knees", ()):
-            yield from self._points(knee["landmarks"], knee["side"])
-            yield from self._numbers(knee["measurements"], knee["side"])
+            yield from self._make_points(knee["landmarks"], knee["side"])
+            yield from self._make_numbers(knee["measurements"], knee["side"])
         if "planning" in self.document:
-            yield from self._planning(self.document["planning"])
+            yield from self._make_planning(self.document["planning"])
 
-    def _planning(self, planning: Mapping[str, Any]) -> Iterator[Any]:
+    def _make_planning(self, planning: Mapping[str, Any]) -> Iterator[Any]:
         side = planning["side"]
-        yield from self._points(planning["landmarks"], side)
+        yield from self._make_points(planning["landmarks"], side)
         for name, line in planning["lines"].items():
-            ends = line_across(np.array(line["point_px"]) + _HALF_PIXEL, np.array(line["direction"]), self.size)
+            ends = clip_line(np.array(line["point_px"]) + _HALF_PIXEL, np.array(line["direction"]), self.size)
             if ends is not None:
-                yield self._region(name, "POLYLINE", ends, side)
+                yield self._make_region(name, "POLYLINE", ends, side)
         point = planning["schoettle_point"]
         if point is not None:
-            yield self._region("schoettle_point", "POINT", self._at(point)[None], side)
+            yield self._make_region("schoettle_point", "POINT", self._locate(point)[None], side)
             for name, radius_mm in (
                 ("schoettle_circle", point["radius_mm"]),
                 ("schoettle_area", planning["area_mm"]),
             ):
-                shape, points = self._circle(self._at(point), radius_mm)
+                shape, points = self._make_circle(self._locate(point), radius_mm)
                 radius = {"radius": {"value": radius_mm, "unit": "mm"}}
-                yield self._region(name, shape, points, side, radius)
-        yield from self._numbers(planning["measurements"], side)
+                yield self._make_region(name, shape, points, side, radius)
+        yield from self._make_numbers(planning["measurements"], side)
 
-    def _points(self, landmarks: Sequence[Mapping[str, Any]], side: str | None) -> Iterator[Any]:
+    def _make_points(self, landmarks: Sequence[Mapping[str, Any]], side: str | None) -> Iterator[Any]:
         for landmark in landmarks:
-            yield self._region(landmark["name"], "POINT", self._at(landmark)[None], side)
+            yield self._make_region(landmark["name"], "POINT", self._locate(landmark)[None], side)
 
-    def _at(self, point: Mapping[str, Any]) -> np.ndarray:
+    def _locate(self, point: Mapping[str, Any]) -> np.ndarray:
         return np.array([point["x_px"], point["y_px"]]) + _HALF_PIXEL
 
-    def _circle(self, center: np.ndarray, radius_mm: float) -> tuple[str, np.ndarray]:
-        """A circle in mm: its centre and a point of it, or the ends of the long and of the short axis of the ellipse."""
+    def _make_circle(self, center: np.ndarray, radius_mm: float) -> tuple[str, np.ndarray]:
+        """A circle by its centre and a point of it, or an ellipse by the ends of its long and its short axis."""
         across, along = np.diag(radius_mm / self.spacing)
         if np.isclose(*self.spacing):
             return "CIRCLE", np.array([center, center + across])
         long, short = (across, along) if self.spacing[0] < self.spacing[1] else (along, across)
         return "ELLIPSE", np.array([center - long, center + long, center - short, center + short])
 
-    def _region(
+    def _make_region(
         self,
         name: str,
         shape: str,
@@ -155,13 +155,13 @@ class _Groups:
         return hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), name if side is None else f"{name} {side}"),
             referenced_region=hd.sr.ImageRegion(shape, points, source),
-            finding_type=_own_code(name),
+            finding_type=_make_code(name),
             algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
-            finding_sites=[_site(bone, side)],
-            measurements=_measurements(measurements or {}),
+            finding_sites=[_make_site(bone, side)],
+            measurements=_make_measurements(measurements or {}),
         )
 
-    def _numbers(self, measurements: Mapping[str, Mapping[str, Any]], side: str | None) -> Iterator[Any]:
+    def _make_numbers(self, measurements: Mapping[str, Mapping[str, Any]], side: str | None) -> Iterator[Any]:
         import highdicom as hd
 
         if measurements:
@@ -169,30 +169,30 @@ class _Groups:
             yield hd.sr.MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), "knee" if side is None else f"knee {side}"),
                 algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
-                finding_sites=[_site(hd.sr.CodedConcept(*_KNEE), side)],
+                finding_sites=[_make_site(hd.sr.CodedConcept(*_KNEE), side)],
                 source_images=[source],
-                measurements=_measurements(measurements),
+                measurements=_make_measurements(measurements),
             )
 
 
-def _own_code(name: str) -> Any:
+def _make_code(name: str) -> Any:
     import highdicom as hd
 
     return hd.sr.CodedConcept(name, CODING_SCHEME, name.replace("_", " "))
 
 
-def _site(place: Any, side: str | None) -> Any:
+def _make_site(place: Any, side: str | None) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
     return hd.sr.FindingSite(place, laterality=None if side is None else getattr(codes.SCT, _SIDES[side]))
 
 
-def _measurements(numbers: Mapping[str, Mapping[str, Any]]) -> list[Any] | None:
+def _make_measurements(numbers: Mapping[str, Mapping[str, Any]]) -> list[Any] | None:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
     return [
-        hd.sr.Measurement(_own_code(name), number["value"], getattr(codes.UCUM, _UNITS[number["unit"]]))
+        hd.sr.Measurement(_make_code(name), number["value"], getattr(codes.UCUM, _UNITS[number["unit"]]))
         for name, number in numbers.items()
     ] or None

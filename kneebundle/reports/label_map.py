@@ -1,4 +1,4 @@
-"""The bones of a lateral film as one label map that 3D Slicer lays over the film."""
+"""Write the bones of a lateral film as one label map that 3D Slicer lays over the film."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
-from kneebundle.inference.planning_model import BONES
-from kneebundle.inference.results import LateralResult
 from kneebundle.io.placement import read_placement
-from kneebundle.io.writing import write_whole
-from kneebundle.reports.masks import stored_masks
+from kneebundle.io.writing import write_atomically
+from kneebundle.landmarks import BONES
+from kneebundle.reports.masks import get_stored_masks
+from kneebundle.results import LateralResult
 
 __all__ = ["write_label_map"]
 
 
 def write_label_map(result: LateralResult, source: Path, path: Path) -> None:
-    """Write an image of the film's size, whole or not at all: 1 on the first of :data:`BONES` and so on, 0 elsewhere.
+    """Write an image of the film's size, atomically: 1 on the first of :data:`BONES` and so on, 0 elsewhere.
 
     Where bones overlap, the later one counts; the masks of :func:`kneebundle.reports.masks.write_masks` keep both.
 
     Args:
         result: of a lateral film.
-        source: the film's file, whose place in space the map takes over.
+        source: file of the film; the map takes over its place in space.
         path: its suffix chooses the format: ``.nrrd``, ``.nii.gz``, ``.mha``.
     """
     import itk
 
     film = result.radiograph
-    values = np.zeros(film.turn.pair((film.rows, film.columns)), dtype=np.uint8)
-    for bone, mask in stored_masks(result).items():
+    values = np.zeros(film.orientation.pair((film.rows, film.columns)), dtype=np.uint8)
+    for bone, mask in get_stored_masks(result).items():
         values[mask] = BONES.index(bone) + 1
-    row_mm, column_mm = film.turn.pair(film.spacing_mm)
+    row_mm, column_mm = film.orientation.pair(film.spacing_mm)
     placement = read_placement(source, (row_mm, column_mm))
     steps = [placement.columns, placement.rows]
     spacing = [float(np.linalg.norm(step)) for step in steps]
@@ -40,5 +40,5 @@ def write_label_map(result: LateralResult, source: Path, path: Path) -> None:
     image.SetSpacing([*spacing, 1.0])
     image.SetOrigin([float(value) for value in placement.origin])
     image.SetDirection(itk.matrix_from_array(np.stack([*axes, np.cross(axes[0], axes[1])], axis=1)))
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         itk.imwrite(image, str(temporary), compression=True)

@@ -1,8 +1,8 @@
-"""A picture of a lateral film with its bones, the lines LM1 to LM3 and the Schoettle point.
+"""Draw a lateral film with its bones, the lines LM1 to LM3 and the Schoettle point.
 
-On the left the whole film, on the right the surroundings of the Schoettle point. The thin circle is the inner circle of the three lines, the
-filled one the area of 2.5 mm around its centre. Pixels are shown as they are: a name burnt into a film is seen in its
-picture too; no other text of the file is.
+On the left the whole film, on the right the surroundings of the Schoettle point. The thin circle is the inner circle of
+the three lines, the filled one the area of 2.5 mm around its centre. Pixels are shown as they are: a name burnt into a
+film is seen in its picture too; no other text of the file is.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from kneebundle.inference.results import LateralResult
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 from kneebundle.measurements.schoettle import AREA_MM, Line
 from kneebundle.reports.drawing import (
     BONE_COLOURS,
@@ -24,10 +23,11 @@ from kneebundle.reports.drawing import (
     Panel,
     draw_scale_bar,
     draw_text,
-    grey_image,
+    make_grey_image,
     write_remarks,
 )
-from kneebundle.reports.points import line_across
+from kneebundle.reports.points import clip_line
+from kneebundle.results import LateralResult
 
 __all__ = ["draw_lateral_overlay", "write_lateral_overlay"]
 
@@ -41,22 +41,22 @@ _POINT = (255, 60, 160)
 
 
 def write_lateral_overlay(result: LateralResult, path: Path) -> None:
-    """Write :func:`draw_lateral_overlay` as PNG, whole or not at all."""
-    with write_whole(path) as temporary:
+    """Write :func:`draw_lateral_overlay` as PNG, atomically."""
+    with write_atomically(path) as temporary:
         draw_lateral_overlay(result).save(temporary, format="PNG", compress_level=3)
 
 
 def draw_lateral_overlay(result: LateralResult) -> Image.Image:
-    """The picture of a result; flags and the reason why nothing was planned stand below it."""
-    panels = _panels(result)
+    """Draw a result; flags and the reason why nothing was planned stand below it."""
+    panels = _make_panels(result)
     width, height = max(panel.right for panel in panels), max(panel.bottom for panel in panels)
     reason = [f"not planned: {result.plan.refused}"] if result.plan.refused else []
-    remarks = [*reason, *result.flags]
+    remarks = [*reason, *(flag.message for flag in result.flags)]
     canvas = Image.new("RGB", (width, height + LINE_HEIGHT * len(remarks)))
-    grey = grey_image(result.radiograph)
+    grey = make_grey_image(result.radiograph)
     for number, panel in enumerate(panels):
         panel.paint(canvas, grey, result.radiograph)
-        layer = _Layer(panel, result).drawn(whole=number == 0)
+        layer = _Layer(panel, result).draw(whole=number == 0)
         canvas.paste(layer, panel.offset, mask=layer)
     below = Image.new("RGBA", (canvas.width * FINE, canvas.height * FINE))
     write_remarks(below, remarks, height)
@@ -64,7 +64,7 @@ def draw_lateral_overlay(result: LateralResult) -> Image.Image:
     return canvas
 
 
-def _panels(result: LateralResult) -> list[Panel]:
+def _make_panels(result: LateralResult) -> list[Panel]:
     radiograph = result.radiograph
     spacing = np.array(radiograph.spacing_mm[::-1])
     start, size = -0.5 * spacing, np.array([radiograph.columns, radiograph.rows]) * spacing
@@ -87,24 +87,24 @@ class _Layer:
         self.image = Image.new("RGBA", (panel.size[0] * FINE, panel.size[1] * FINE))
         self.pen = ImageDraw.Draw(self.image)
 
-    def drawn(self, whole: bool) -> Image.Image:
-        """Bones, then lines, circles and points; the whole film has a legend too."""
+    def draw(self, whole: bool) -> Image.Image:
+        """Draw bones, then lines, circles and points; the whole film has a legend too."""
         for bone in self.result.bones:
-            self._bone(bone)
+            self._draw_bone(bone)
         for name, line in self.result.plan.lines.items():
-            self._line(name, line, named=not whole)
-        self._circles()
-        self._landmarks(named=not whole)
+            self._draw_line(name, line, named=not whole)
+        self._draw_circles()
+        self._draw_landmarks(named=not whole)
         if whole:
-            self._legend()
+            self._draw_legend()
         length_mm = 50 if whole else 10
         draw_scale_bar(self.pen, length_mm, self.panel.scale, self.panel.size[0] - 14, self.panel.size[1] - 14)
         return self.image.reduce(FINE)
 
-    def _at(self, point_px: np.ndarray) -> np.ndarray:
+    def _place(self, point_px: np.ndarray) -> np.ndarray:
         return (np.asarray(point_px) * self.spacing - self.panel.start_mm) * self.panel.scale * FINE
 
-    def _bone(self, bone: str) -> None:
+    def _draw_bone(self, bone: str) -> None:
         mask = Image.fromarray(np.where(self.result.masks[bone], 255, 0).astype(np.uint8))
         inside = np.asarray(self.panel.cut(mask, self.result.radiograph, FINE)) >= 128
         edge = inside & ~ndimage.binary_erosion(inside, iterations=FINE, border_value=1)
@@ -113,36 +113,36 @@ class _Layer:
         tint.putalpha(Image.fromarray(alpha))
         self.image.alpha_composite(tint)
 
-    def _line(self, name: str, line: Line, named: bool) -> None:
+    def _draw_line(self, name: str, line: Line, named: bool) -> None:
         along = np.array(line.direction) * self.spacing
-        ends = line_across(self._at(np.array(line.point_px)), along / np.linalg.norm(along), np.array(self.image.size))
+        ends = clip_line(self._place(np.array(line.point_px)), along / np.linalg.norm(along), np.array(self.image.size))
         if ends is None:
             return
         self.pen.line([tuple(ends[0]), tuple(ends[1])], fill=(*_LINES.get(name, WHITE), 220), width=2 * FINE)
         if named:
             draw_text(self.pen, name, tuple(ends[0] + 0.9 * (ends[1] - ends[0])), 16, "mm")
 
-    def _circles(self) -> None:
+    def _draw_circles(self) -> None:
         plan = self.result.plan
         if plan.point_px is None or plan.radius_mm is None:
             return
-        center = self._at(np.array(plan.point_px))
+        center = self._place(np.array(plan.point_px))
         for radius_mm, fill in ((plan.radius_mm, None), (AREA_MM, (*_POINT, 90))):
             radius = radius_mm * self.panel.scale * FINE
             self.pen.ellipse([*(center - radius), *(center + radius)], fill=fill, outline=(*_POINT, 255), width=FINE)
         self.pen.ellipse([*(center - 2 * FINE), *(center + 2 * FINE)], fill=(*WHITE, 255))
 
-    def _landmarks(self, named: bool) -> None:
+    def _draw_landmarks(self, named: bool) -> None:
         if self.result.landmarks is None:
             return
         for name, point in zip(self.result.landmarks.landmark_set.names, self.result.landmarks.points, strict=True):
             if np.isfinite(point).all():
-                at = self._at(point)
+                at = self._place(point)
                 self.pen.ellipse([*(at - 4 * FINE), *(at + 4 * FINE)], outline=(*WHITE, 255), width=FINE)
                 if named:
                     draw_text(self.pen, name, (at[0], at[1] - 8 * FINE), 13, "mb")
 
-    def _legend(self) -> None:
+    def _draw_legend(self) -> None:
         side = self.result.radiograph.side or ""
         draw_text(self.pen, side, (10 * FINE, 10 * FINE), 28, "lt")
         names = [*((bone, BONE_COLOURS[bone]) for bone in self.result.bones)]

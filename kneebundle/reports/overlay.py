@@ -1,8 +1,9 @@
-"""A picture of a radiograph with what was found on it.
+"""Draw a radiograph with what was found on it.
 
-A film that shows little more than one knee becomes one panel. A larger one becomes a panel of the whole film, with a panel
-for each knee below it. Tibia red and femur green as in KNEEL Figure 1; the less certain a landmark, the wider and paler
-its ring. Pixels are shown as they are: a name burnt into a film is seen in its picture too; no other text of the file is.
+A radiograph that shows little more than one knee becomes one panel. A larger one becomes a panel of the whole, with a
+panel for each knee below it. Tibia red and femur green as in KNEEL Figure 1; the less certain a landmark, the wider and
+paler its ring. Pixels are shown as they are: a name burnt into a radiograph is seen in its picture too; no other text
+of the file is.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kneebundle.inference.results import KneeResult, RadiographResult
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import Landmarks
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.drawing import (
@@ -26,32 +26,35 @@ from kneebundle.reports.drawing import (
     Panel,
     draw_scale_bar,
     draw_text,
-    grey_image,
+    make_grey_image,
     write_remarks,
 )
+from kneebundle.results import KneeResult, RadiographResult
 
 __all__ = ["draw_overlay", "write_overlay"]
 
 _SINGLE_PX = 960
 _FILM_PX = 1280
-_SINGLE_KNEE = 1.5  # a film up to this many ROI edges wide is shown as one panel
+_SINGLE_KNEE = 1.5
+"""A radiograph up to this many ROI edges wide is shown as one panel."""
 
 
 def write_overlay(result: RadiographResult, path: Path) -> None:
-    """Write :func:`draw_overlay` as PNG, whole or not at all."""
-    with write_whole(path) as temporary:
+    """Write :func:`draw_overlay` as PNG, atomically."""
+    with write_atomically(path) as temporary:
         draw_overlay(result).save(temporary, format="PNG", compress_level=3)
 
 
 def draw_overlay(result: RadiographResult) -> Image.Image:
-    """The picture of a result: the film, the knees' points and outlines, sides, flags and a scale bar in mm."""
-    panels = _layout(result)
+    """Draw a result: the radiograph, points and outlines of its knees, sides, flags and a scale bar in mm."""
+    panels = _make_panels(result)
     width = max(panel.right for panel in panels)
     height = max(panel.bottom for panel in panels)
-    remarks = [*result.flags, *(f"{knee.side}: {flag}" for knee in result.knees for flag in knee.flags)]
+    remarks = [flag.message for flag in result.flags]
+    remarks += [f"{knee.side}: {flag.message}" for knee in result.knees for flag in knee.flags]
     canvas = Image.new("RGB", (width, height + LINE_HEIGHT * len(remarks)))
     drawing = Image.new("RGBA", (canvas.width * FINE, canvas.height * FINE))
-    grey = grey_image(result.radiograph)
+    grey = make_grey_image(result.radiograph)
     for panel in panels:
         panel.paint(canvas, grey, result.radiograph)
         _Pen(panel, drawing).draw(result)
@@ -68,7 +71,7 @@ class _Panel(Panel):
     detailed: bool
 
 
-def _layout(result: RadiographResult) -> list[_Panel]:
+def _make_panels(result: RadiographResult) -> list[_Panel]:
     radiograph, knees = result.radiograph, result.knees
     spacing = np.array(radiograph.spacing_mm[::-1])
     start, size = -0.5 * spacing, np.array([radiograph.columns, radiograph.rows]) * spacing
@@ -98,18 +101,18 @@ class _Pen:
     def draw(self, result: RadiographResult) -> None:
         for knee in self.panel.knees:
             if not self.panel.detailed:
-                self._frame(knee, result.radiograph)
+                self._draw_frame(knee, result.radiograph)
             if knee.landmarks is not None:
-                self._knee(knee.landmarks, result.radiograph)
+                self._draw_knee(knee.landmarks, result.radiograph)
         if self.panel.detailed:
-            self._labels()
-        self._scale_bar()
+            self._draw_labels()
+        self._draw_scale_bar()
 
-    def _at(self, points_mm: np.ndarray) -> np.ndarray:
+    def _place(self, points_mm: np.ndarray) -> np.ndarray:
         return self.panel.place(points_mm) * FINE
 
-    def _knee(self, landmarks: Landmarks, radiograph: Radiograph) -> None:
-        points = self._at(landmarks.to_mm(radiograph.spacing_mm).points)
+    def _draw_knee(self, landmarks: Landmarks, radiograph: Radiograph) -> None:
+        points = self._place(landmarks.to_mm(radiograph.spacing_mm).points)
         confidence = np.ones(len(points)) if landmarks.confidence is None else np.clip(landmarks.confidence, 0, 1)
         for bone, ids in landmarks.landmark_set.outlines:
             colour = BONE_COLOURS[bone]
@@ -117,33 +120,33 @@ class _Pen:
                 self.pen.line([tuple(p) for p in points[list(ids)]], fill=(*colour, 150), width=FINE)
             for i in ids:
                 radius = (3.0 + 7.0 * (1.0 - confidence[i]) if self.panel.detailed else 2.0) * FINE
-                self._point(points[i], radius, colour, float(confidence[i]))
+                self._draw_point(points[i], radius, colour, float(confidence[i]))
                 if self.panel.detailed:
-                    self._number(str(i), points[i], radius, below=bone == "tibia")
+                    self._draw_number(str(i), points[i], radius, below=bone == "tibia")
 
-    def _point(self, at: np.ndarray, radius: float, colour: tuple[int, int, int], confidence: float) -> None:
+    def _draw_point(self, at: np.ndarray, radius: float, colour: tuple[int, int, int], confidence: float) -> None:
         box = [*(at - radius), *(at + radius)]
         fill = (*colour, round(40 + 150 * confidence))
         self.pen.ellipse(box, fill=fill, outline=(*colour, 255), width=FINE)
 
-    def _number(self, text: str, at: np.ndarray, radius: float, below: bool) -> None:
+    def _draw_number(self, text: str, at: np.ndarray, radius: float, below: bool) -> None:
         away = radius + 4 * FINE
-        self._text(text, (at[0], at[1] + (away if below else -away)), 12, "mt" if below else "mb")
+        self._draw_text(text, (at[0], at[1] + (away if below else -away)), 12, "mt" if below else "mb")
 
-    def _frame(self, knee: KneeResult, radiograph: Radiograph) -> None:
+    def _draw_frame(self, knee: KneeResult, radiograph: Radiograph) -> None:
         center = radiograph.px_to_mm(np.array(knee.center_px))
-        low, high = self._at(center - knee.roi_mm / 2), self._at(center + knee.roi_mm / 2)
+        low, high = self._place(center - knee.roi_mm / 2), self._place(center + knee.roi_mm / 2)
         self.pen.rectangle([*low, *high], outline=(*WHITE, 160), width=FINE)
-        self._text(knee.side, tuple(low + 6 * FINE), 28, "lt")
+        self._draw_text(knee.side, tuple(low + 6 * FINE), 28, "lt")
 
-    def _labels(self) -> None:
+    def _draw_labels(self) -> None:
         left, top = np.array(self.panel.offset) + 10
-        self._text(" ".join(knee.side for knee in self.panel.knees), (left * FINE, top * FINE), 28, "lt")
-        self._text("wide ring: less certain", (left * FINE, (self.panel.bottom - 10) * FINE), 12, "lb")
+        self._draw_text(" ".join(knee.side for knee in self.panel.knees), (left * FINE, top * FINE), 28, "lt")
+        self._draw_text("wide ring: less certain", (left * FINE, (self.panel.bottom - 10) * FINE), 12, "lb")
 
-    def _text(self, text: str, at: tuple[float, float], size: int, anchor: str) -> None:
+    def _draw_text(self, text: str, at: tuple[float, float], size: int, anchor: str) -> None:
         draw_text(self.pen, text, at, size, anchor)
 
-    def _scale_bar(self) -> None:
+    def _draw_scale_bar(self) -> None:
         length_mm = 10 if self.panel.detailed else 50
         draw_scale_bar(self.pen, length_mm, self.panel.scale, self.panel.right - 14, self.panel.bottom - 14)

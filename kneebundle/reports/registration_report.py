@@ -10,25 +10,32 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from kneebundle.inference.registration_result import RegistrationResult
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
+from kneebundle.registration.result import RegistrationResult
 
-__all__ = ["SCHEMA", "draw_before_after", "read_registration", "registration_document", "write_registration"]
+__all__ = [
+    "REGISTRATION_SCHEMA",
+    "draw_before_after",
+    "read_registration",
+    "make_registration_document",
+    "write_registration",
+]
 
-SCHEMA = "kneebundle/registration/1"
+REGISTRATION_SCHEMA = "kneebundle/registration/1"
 _DECIMALS = 6
 _PANEL_PX = 448
 _FRAME, _WHITE, _AMBER = (90, 200, 255), (255, 255, 255), (255, 200, 60)
 
 
-def registration_document(result: RegistrationResult) -> dict[str, Any]:
-    """What the JSON file says.
+def make_registration_document(result: RegistrationResult) -> dict[str, Any]:
+    """Make the content of the JSON file.
 
-    ``theta`` is (scale, tx, ty, rotation in rad) of the square around the image as displayed; ``matrix`` leads from the crop to
-    the image as stored, both in [-1, 1] with align_corners=False. Where nothing was registered they leave the crop as it is.
+    ``theta`` is (scale, tx, ty, rotation in rad) of the square around the image as displayed; ``matrix`` leads from the
+    crop to the image as stored, both in [-1, 1] with align_corners=False. Where nothing was registered they leave the
+    crop as it is.
     """
     return {
-        "schema": SCHEMA,
+        "schema": REGISTRATION_SCHEMA,
         "image": {"path": result.path},
         "side": result.side,
         "registered": result.registered,
@@ -41,35 +48,38 @@ def registration_document(result: RegistrationResult) -> dict[str, Any]:
 
 
 def read_registration(path: Path) -> dict[str, Any] | None:
-    """A document of :func:`write_registration`; None where there is none, or the file is not one."""
+    """Read a document of :func:`write_registration`; None where there is none, or the file is not one."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    known = isinstance(document, dict) and document.get("schema") == SCHEMA and "image" in document
+    known = isinstance(document, dict) and document.get("schema") == REGISTRATION_SCHEMA and "image" in document
     return document if known else None
 
 
 def write_registration(result: RegistrationResult, folder: Path, name: str) -> None:
-    """Write ``<name>.png`` (the registered crop), ``<name>_before_after.png`` and ``<name>.json``, each whole or not at all."""
-    with write_whole(folder / f"{name}.png") as temporary:
+    """Write ``<name>.png`` (the registered crop), ``<name>_before_after.png`` and then ``<name>.json``.
+
+    Each is written whole or not at all.
+    """
+    with write_atomically(folder / f"{name}.png") as temporary:
         _grey(result.after).save(temporary, format="PNG")
-    with write_whole(folder / f"{name}_before_after.png") as temporary:
+    with write_atomically(folder / f"{name}_before_after.png") as temporary:
         draw_before_after(result).save(temporary, format="PNG")
-    with write_whole(folder / f"{name}.json") as temporary:
-        document = json.dumps(registration_document(result), indent=1, allow_nan=False)
+    with write_atomically(folder / f"{name}.json") as temporary:
+        document = json.dumps(make_registration_document(result), indent=1, allow_nan=False)
         temporary.write_text(document + "\n", encoding="utf-8")
 
 
 def draw_before_after(result: RegistrationResult) -> Image.Image:
-    """The crop with the frame that was found, beside the registered crop; a grid on both shows what came to lie where."""
+    """Draw the crop with the frame that was found beside the registered crop; a grid on both shows what lies where."""
     before = _grey(result.before).resize((_PANEL_PX, _PANEL_PX), Image.Resampling.BILINEAR).convert("RGB")
     after = _grey(result.after).resize((_PANEL_PX, _PANEL_PX), Image.Resampling.BILINEAR).convert("RGB")
     scale, x, y, angle = result.theta
-    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    rotation = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     pen, after_pen = ImageDraw.Draw(before), ImageDraw.Draw(after)
     for line in _grid_lines():
-        pen.line([tuple(p) for p in _pixels(line @ turn.T + [x, y])], fill=_FRAME)
+        pen.line([tuple(p) for p in _pixels(line @ rotation.T + [x, y])], fill=_FRAME)
         after_pen.line([tuple(p) for p in _pixels(line)], fill=_FRAME)
     picture = Image.new("RGB", (2 * _PANEL_PX + 4, _PANEL_PX + 24))
     picture.paste(before, (0, 0))

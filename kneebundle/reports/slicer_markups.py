@@ -1,8 +1,8 @@
-"""Landmarks as 3D Slicer's markups, a ``.mrk.json`` file: what Slicer shows over the film, and what comes back from it.
+"""Write and read landmarks as markups of 3D Slicer, a ``.mrk.json`` file that Slicer shows over the radiograph.
 
-The positions are patient coordinates (L, P, S) in mm of the pixels as Slicer places them when it loads the same file (see
-:func:`kneebundle.io.placement.read_placement`), so that the points lie on the film whatever spacing Slicer reads from it. They are
-not measurements: those are in the JSON file.
+The positions are patient coordinates (L, P, S) in mm of the pixels as Slicer places them when it loads the same file
+(see :func:`kneebundle.io.placement.read_placement`), so that the points lie on the right pixels whatever spacing Slicer
+reads. They are not measurements: those are in the JSON file.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.placement import Placement, read_placement
-from kneebundle.io.writing import write_whole
-from kneebundle.reports.points import line_across
+from kneebundle.io.writing import write_atomically
+from kneebundle.reports.points import clip_line
 
 __all__ = ["read_markups", "to_markups", "write_markups"]
 
@@ -32,20 +32,21 @@ _TO_LPS = {"LPS": (1.0, 1.0, 1.0), "RAS": (-1.0, -1.0, 1.0)}
 
 
 def to_markups(document: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
-    """The markups of a document of :func:`kneebundle.reports.json_report.to_document`.
+    """Convert a document of :func:`kneebundle.reports.json_report.to_document` to markups.
 
-    A knee becomes a point list whose points are called ``R tibia_center`` and so on; a lateral film one with ``p_blum``,
-    ``p_tmc`` and ``schoettle_point``, and a line for each of LM1, LM2 and LM3, from border to border of the film.
+    A knee becomes a point list whose points are called ``R tibia_center`` and so on; a lateral film one with
+    ``p_blum``, ``p_tmc`` and ``schoettle_point``, and a line for each of LM1, LM2 and LM3, from border to border of the
+    film.
     """
     if "planning" in document:
-        markups = _planning(document["planning"], document["image"], placement)
+        markups = _convert_planning(document["planning"], document["image"], placement)
     else:
-        markups = [_knee(knee, placement) for knee in document["knees"] if knee["landmarks"]]
+        markups = [_convert_knee(knee, placement) for knee in document["knees"] if knee["landmarks"]]
     return {"@schema": _SCHEMA, "markups": markups}
 
 
 def write_markups(document: Mapping[str, Any], source: Path, path: Path) -> None:
-    """Write the markups of a document, whole or not at all.
+    """Write the markups of a document, atomically.
 
     Args:
         document: of :func:`kneebundle.reports.json_report.to_document`.
@@ -54,23 +55,26 @@ def write_markups(document: Mapping[str, Any], source: Path, path: Path) -> None
     """
     row_mm, column_mm = document["image"]["spacing_mm"]
     content = to_markups(document, read_placement(source, (row_mm, column_mm)))
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_markups(content: Mapping[str, Any], placement: Placement) -> dict[str, np.ndarray]:
-    """The placed points of all point lists of a markups file by their labels, (x, y) in pixels of the image's file.
+    """Read the placed points of all point lists of a markups file.
 
     Args:
         content: the parsed file, of this module or saved by Slicer, in LPS or RAS.
         placement: of the image.
+
+    Returns:
+        By label (x, y) in pixels of the image as stored.
 
     Raises:
         KneeBundleError: if it is not a markups file, or two points have the same label.
     """
     try:
         placed = [
-            (str(point["label"]).strip(), np.multiply(point["position"], _TO_LPS[_system(markup)]))
+            (str(point["label"]).strip(), np.multiply(point["position"], _TO_LPS[_get_system(markup)]))
             for markup in content["markups"]
             if markup["type"] == "Fiducial"
             for point in markup["controlPoints"]
@@ -86,30 +90,34 @@ def read_markups(content: Mapping[str, Any], placement: Placement) -> dict[str, 
     return points
 
 
-def _system(markup: Mapping[str, Any]) -> str:
+def _get_system(markup: Mapping[str, Any]) -> str:
     return str(markup.get("coordinateSystem", "LPS")).upper()
 
 
-def _knee(knee: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
+def _convert_knee(knee: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
     side = knee["side"]
     points = [(f"{side} {p['name']}", (p["x_px"], p["y_px"])) for p in knee["landmarks"]]
-    return _markup("Fiducial", f"knee {side}", points, placement)
+    return _make_markup("Fiducial", f"knee {side}", points, placement)
 
 
-def _planning(planning: Mapping[str, Any], image: Mapping[str, Any], placement: Placement) -> list[dict[str, Any]]:
+def _convert_planning(
+    planning: Mapping[str, Any], image: Mapping[str, Any], placement: Placement
+) -> list[dict[str, Any]]:
     points = [(p["name"], (p["x_px"], p["y_px"])) for p in planning["landmarks"]]
     if planning["schoettle_point"] is not None:
         points.append(("schoettle_point", (planning["schoettle_point"]["x_px"], planning["schoettle_point"]["y_px"])))
-    markups = [_markup("Fiducial", "planning", points, placement)] if points else []
+    markups = [_make_markup("Fiducial", "planning", points, placement)] if points else []
     size = np.array([image["columns"] - 1.0, image["rows"] - 1.0])
     for name, line in planning["lines"].items():
-        ends = line_across(np.array(line["point_px"]), np.array(line["direction"]), size)
+        ends = clip_line(np.array(line["point_px"]), np.array(line["direction"]), size)
         if ends is not None:
-            markups.append(_markup("Line", name, [(f"{name}-{i}", end) for i, end in enumerate(ends, 1)], placement))
+            markups.append(
+                _make_markup("Line", name, [(f"{name}-{i}", end) for i, end in enumerate(ends, 1)], placement)
+            )
     return markups
 
 
-def _markup(
+def _make_markup(
     kind: str, name: str, points: Iterable[tuple[str, Sequence[float] | np.ndarray]], placement: Placement
 ) -> dict[str, Any]:
     labels, places = zip(*points, strict=True)

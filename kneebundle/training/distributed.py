@@ -31,7 +31,7 @@ def start_process_group() -> None:
         return
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         raise KneeBundleError(
-            "a multi_gpu configuration was started as a single process; start it by torchrun --nproc_per_node=N, "
+            "a multi_gpu configuration was started as a single process; start it by torchrun, a process a GPU, "
             "or leave the multi_gpu file out"
         )
     if torch.cuda.is_available():
@@ -42,8 +42,8 @@ def start_process_group() -> None:
 def leave_process_group() -> None:
     """Leave the other processes, if they were joined, once all of them are done.
 
-    The first process writes files when the others have nothing left to do; one that ends meanwhile may be torn down while a thread
-    of gloo still lets go of the last exchange, and then aborts.
+    The first process writes files when the others have nothing left to do; one that ends meanwhile may be torn down
+    while a thread of gloo still lets go of the last exchange, and then aborts.
     """
     if dist.is_initialized():
         dist.barrier()
@@ -56,7 +56,7 @@ def is_main_process() -> bool:
 
 
 def parallel(network: nn.Module, device: torch.device) -> Any:
-    """The network, or loss, with gradients averaged over all processes; its weights start as those of the first process.
+    """Make a network, or loss, whose gradients are averaged over all processes, starting as in the first process.
 
     One without anything to learn is left as it is.
     """

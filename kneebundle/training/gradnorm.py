@@ -19,15 +19,15 @@ SMALLEST_WEIGHT = 1e-3
 
 
 class GradNorm:
-    """Task weights w_t of every stage that even out the pace at which the tasks are learnt (Chen et al. 2018, Algorithm 1).
+    """Task weights w_t of every stage, by which all tasks are learnt at one pace (Chen et al. 2018, Algorithm 1).
 
     With L_t the loss of a task, W the weights of the last layer that the tasks of a stage share, and means over tasks:
 
         G_t = w_t |grad_W L_t|,   r_t = (L_t / L_t(0)) / mean(L / L(0)),   target_t = mean(G) r_t^alpha (held fixed),
 
     a step of the optimiser on sum_t |G_t - target_t| with respect to w, then w is rescaled to sum up to the number of
-    tasks. Kordon et al. (2019, section 2.1) do so at every stage; so do we, each stage for itself, with the losses of that stage.
-    As d G_t / d w_t is |grad_W L_t|, no second differentiation is needed.
+    tasks. Kordon et al. (2019, section 2.1) do so at every stage; so do we, each stage for itself, with the losses of
+    that stage. As d G_t / d w_t is |grad_W L_t|, no second differentiation is needed.
 
     Two things are ours: a weight stays at 0.001 or more, since RMSProp's steps could make it negative, and a task whose
     first loss is not positive (nothing of it was labelled) waits for the first one that is.
@@ -37,6 +37,14 @@ class GradNorm:
         tasks: number of tasks.
         alpha: asymmetry; 1 in the paper.
         learning_rate: of RMSProp on the weights; 0.025 in the paper.
+
+    Example:
+        >>> import torch
+        >>> from kneebundle.training import GradNorm
+        >>> grad_norm = GradNorm(stages=1, tasks=2)
+        >>> grad_norm.update(losses=torch.tensor([[0.5, 2.0]]), norms=torch.tensor([[1.0, 4.0]]))
+        >>> grad_norm.weights
+        tensor([[1.2500, 0.7500]])
     """
 
     def __init__(self, stages: int, tasks: int, alpha: float = 1.0, learning_rate: float = 0.025) -> None:
@@ -81,20 +89,22 @@ class GradNorm:
 class GradNormTrainer(SupervisedTrainer):
     """MONAI's SupervisedTrainer for a loss of several tasks at several stages; events and handlers are unchanged.
 
-    The loss function answers a list with a list of scalars, a scalar a task, for each stage; what is propagated backwards is their sum, each times its weight (Kordon et
-    al. 2019, section 2.1). The weights are those of the step before, as in Algorithm 1 of Chen et al. (2018). They stand in
-    ``engine.state.task_weights`` (stages, tasks), the unweighted losses in ``engine.state.task_losses``, and both the
-    weights and GradNorm's state are part of the trainer's ``state_dict``, so a checkpoint that saves the trainer resumes
-    them exactly. For mixed precision see :class:`~kneebundle.training.amp.AutocastInferer`.
+    The loss function returns, for each stage, a list with a scalar a task; what is propagated backwards is their sum,
+    each times its weight (Kordon et al. 2019, section 2.1). The weights are those of the step before, as in Algorithm 1
+    of Chen et al. (2018). They stand in ``engine.state.task_weights`` (stages, tasks), the unweighted losses in
+    ``engine.state.task_losses``, and both the weights and GradNorm's state are part of the trainer's ``state_dict``, so
+    a checkpoint that saves the trainer resumes them exactly. For mixed precision see
+    :class:`~kneebundle.inferers.AutocastInferer`.
 
     Args:
         tasks: names of the tasks, in the order of the loss.
         weighting: ``"gradnorm"``; ``"equal"``, all 1; or ``"fixed"``, ``task_weights`` as given.
         alpha, weight_learning_rate: see :class:`GradNorm`.
-        weight_interval: iterations from one step of GradNorm to the next. 1 in the paper; each step costs a third of an iteration.
+        weight_interval: iterations from one step of GradNorm to the next. 1 in the paper; each step costs a third of an
+            iteration.
         task_weights: for ``"fixed"``: one number a task, the same at every stage.
-        args, kwargs: those of SupervisedTrainer. The network has a method ``shared_layers()`` that answers, for each stage, the
-            last module that its tasks share.
+        args, kwargs: those of SupervisedTrainer. The network has a method ``shared_layers()`` that returns, for each
+            stage, the last module that its tasks share.
 
     Raises:
         ValueError: for an unknown ``weighting``, missing, needless or too few ``task_weights``, a network without
@@ -156,11 +166,10 @@ class GradNormTrainer(SupervisedTrainer):
             )
         total = (weights.to(values.device, copy=True) * values).sum()
         if self.weighting == "gradnorm" and self.state.iteration % self.weight_interval == 0:
-            norms = _over_processes(self._gradient_norms(losses))
-            if bool(
-                torch.isfinite(norms).all()
-            ):  # else the scaler is still too large, and the trainer passes over the step, too
-                self.grad_norm.update(_over_processes(values), norms)
+            norms = _average_over_processes(self._gradient_norms(losses))
+            # where the scaler is still too large they are not finite, and the trainer skips the step, too
+            if bool(torch.isfinite(norms).all()):
+                self.grad_norm.update(_average_over_processes(values), norms)
         self._show(values.detach())
         return total
 
@@ -187,7 +196,7 @@ def _gradient_norm(loss: torch.Tensor, parameters: list[nn.Parameter]) -> torch.
     return torch.stack([gradient.norm() for gradient in gradients]).norm()
 
 
-def _over_processes(values: torch.Tensor) -> torch.Tensor:
-    """The mean over the processes of a distributed training, so that all go on with the same weights."""
+def _average_over_processes(values: torch.Tensor) -> torch.Tensor:
+    """Average over the processes of a distributed training, so that all go on with the same weights."""
     total: Any = idist.all_reduce(values.detach())
     return total / idist.get_world_size()

@@ -30,11 +30,11 @@ class Mix:
 
     @property
     def image_weight(self) -> float:
-        """lambda' = max(lambda, 1 - lambda), the weight of x1 in x' (equation 6)."""
+        """The weight of x1 in x', lambda' = max(lambda, 1 - lambda) (equation 6)."""
         return max(self.weight, 1.0 - self.weight)
 
     def images(self, x: torch.Tensor) -> torch.Tensor:
-        """x' = lambda' x1 + (1 - lambda') x2 (equation 7)."""
+        """Mix the images: x' = lambda' x1 + (1 - lambda') x2 (equation 7)."""
         return self.image_weight * x + (1.0 - self.image_weight) * self.shuffled(x)
 
     def shuffled(self, x: torch.Tensor) -> torch.Tensor:
@@ -46,7 +46,7 @@ class MixUpTrainer(SupervisedTrainer):
     """MONAI's SupervisedTrainer with MixUp; events, handlers, accumulation and AMP on CUDA are unchanged.
 
     ``mixup="paired"`` is KNEEL's: with lambda ~ Beta(alpha, alpha), lambda' = max(lambda, 1 - lambda), x2 a shuffle of
-    the minibatch x1 and x' = lambda' x1 + (1 - lambda') x2, the network sees x1 (answer o1) and x' (answer o') in two
+    the minibatch x1 and x' = lambda' x1 + (1 - lambda') x2, the network sees x1 (output o1) and x' (output o') in two
     passes and
 
         loss = lambda L(p1, o1) + (1 - lambda) L(p2, o')                                         (equation 9).
@@ -61,7 +61,7 @@ class MixUpTrainer(SupervisedTrainer):
 
     The predictions in ``engine.state.output`` are o1 (paired), o' (original) or those of plain training. The random
     numbers are the trainer's own and part of its ``state_dict``, so a checkpoint that saves the trainer resumes them
-    exactly. For mixed precision see :class:`~kneebundle.training.amp.AutocastInferer`; ``amp=True`` works on CUDA only.
+    exactly. For mixed precision see :class:`~kneebundle.inferers.AutocastInferer`; ``amp=True`` works on CUDA only.
 
     Args:
         mixup: ``"paired"``, ``"original"`` or ``"none"``.
@@ -111,7 +111,7 @@ class MixUpTrainer(SupervisedTrainer):
         return Mix(weight, self._random.permutation(batch_size))
 
     def _mixed_forward(self, inputs: torch.Tensor, network: Callable, *args: Any, **kwargs: Any) -> torch.Tensor:
-        images = _plain(inputs)
+        images = _to_plain_tensor(inputs)
         self._mix = mix = self._draw(len(images))
         if self.mixup == "original":
             return self._infer(mix.images(images), network, *args, **kwargs)
@@ -123,7 +123,7 @@ class MixUpTrainer(SupervisedTrainer):
         mix = self._mix
         if mix is None:
             raise RuntimeError("the loss of MixUp follows a forward pass")
-        target = _plain(target)
+        target = _to_plain_tensor(target)
         weight, other_pred = mix.weight, self._mixed_pred
         if other_pred is None:
             weight, other_pred = mix.image_weight, pred
@@ -133,5 +133,5 @@ class MixUpTrainer(SupervisedTrainer):
         return weight * first + (1.0 - weight) * second
 
 
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
+def _to_plain_tensor(tensor: torch.Tensor) -> torch.Tensor:
     return tensor.as_subclass(torch.Tensor)

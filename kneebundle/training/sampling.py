@@ -25,11 +25,19 @@ class EpochSampler(DistributedSampler):
         dataset: anything with a length.
         seed: of the shuffling.
         shuffle: whether to shuffle at all.
+
+    Example:
+        >>> from kneebundle.training import EpochSampler
+        >>> sampler = EpochSampler("abcd", shuffle=False)
+        >>> sampler.set_epoch(2)
+        >>> list(sampler)
+        [8, 9, 10, 11]
     """
 
     def __init__(self, dataset: Sized, seed: int = 0, shuffle: bool = True) -> None:
-        replicas, rank = (dist.get_world_size(), dist.get_rank()) if _distributed() else (1, 0)
-        super().__init__(dataset, num_replicas=replicas, rank=rank, shuffle=shuffle, seed=seed)  # type: ignore[arg-type]
+        replicas, rank = (dist.get_world_size(), dist.get_rank()) if _is_distributed() else (1, 0)
+        sized: Any = dataset
+        super().__init__(sized, num_replicas=replicas, rank=rank, shuffle=shuffle, seed=seed)
 
     def __iter__(self) -> Iterator[int]:
         size = len(self.dataset)  # type: ignore[arg-type]
@@ -44,7 +52,7 @@ class EpochSampler(DistributedSampler):
 class SeededDataset(TorchDataset):
     """A data set whose random transforms are seeded anew for each sample, from (seed, epoch, index).
 
-    The sample is then the same in whichever worker and after whichever stop it is made. ``dataset.transform``, the
+    The sample is then the same in whichever worker and after whichever resume it is made. ``dataset.transform``, the
     data set itself where it is ``Randomizable``, and the data sets inside a subset or concatenation are seeded. The
     transforms must draw from their own state ``self.R``, as MONAI's do, and not from global random numbers.
 
@@ -82,7 +90,7 @@ class ReproducibleLoader(DataLoader):
         super().__init__(SeededDataset(dataset, seed), sampler=EpochSampler(dataset, seed, shuffle), **kwargs)
 
 
-def _distributed() -> bool:
+def _is_distributed() -> bool:
     return dist.is_available() and dist.is_initialized()
 
 

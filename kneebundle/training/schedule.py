@@ -1,4 +1,4 @@
-"""MONAI's learning rate schedule, for trainings that are resumed to go on for longer."""
+"""MONAI's learning rate schedule, for trainings that are resumed with more epochs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ _LENGTHS = ("t_total", "warmup_steps")
 
 
 class ResumableCosineSchedule(WarmupCosineSchedule):
-    """MONAI's WarmupCosineSchedule, same arguments, whose length is that of the training that goes on.
+    """MONAI's WarmupCosineSchedule, same arguments, whose length is that of the resumed training.
 
-    MONAI's takes its length from the checkpoint. Resumed with more epochs than the first training was given, the rate would
-    rise again after the old end.
+    MONAI's takes its length from the checkpoint. Resumed with more epochs than the first training was given, the rate
+    would rise again after the old end.
+
+    Example:
+        >>> import torch
+        >>> from kneebundle.training import ResumableCosineSchedule
+        >>> optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+        >>> schedule = ResumableCosineSchedule(optimizer, warmup_steps=2, t_total=10)
+        >>> schedule.load_state_dict({**schedule.state_dict(), "t_total": 4})
+        >>> schedule.t_total
+        10
     """
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

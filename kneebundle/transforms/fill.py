@@ -1,14 +1,16 @@
-"""What a network sees where a region of interest reaches beyond the film (NaN there until filled)."""
+"""What a network sees where a region of interest reaches beyond the radiograph (NaN there until filled)."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+from monai.transforms import MapTransform
+
+from kneebundle.transforms.random_map import RandomMapTransform
 
 Image = TypeVar("Image", bound=torch.Tensor)
 
@@ -21,14 +23,20 @@ def fill_outside(image: Image, mode: str = "zeros") -> Image:
     """Replace the NaN frame of an image.
 
     Args:
-        image: (1, H, W) whose finite pixels form a rectangle, as a region cut from a film has it.
-        mode: ``"zeros"``, ``"reflect"`` (the film mirrored at its border) or ``"edge"`` (its last pixels repeated).
+        image: (1, H, W) whose finite pixels form a rectangle, as a region cut from a radiograph has it.
+        mode: ``"zeros"``, ``"reflect"`` (mirrored at the radiograph's border) or ``"edge"`` (its last pixels repeated).
 
     Returns:
         The same image with finite pixels throughout; all zeros if no pixel was finite.
 
     Raises:
         ValueError: on another mode.
+
+    Example:
+        >>> import torch
+        >>> nan = float("nan")
+        >>> fill_outside(torch.tensor([[[nan, 1.0, 2.0, nan]]]), "edge")
+        tensor([[[1., 1., 2., 2.]]])
     """
     if mode not in FILL_MODES:
         raise ValueError(f"outside is filled by one of {', '.join(FILL_MODES)}, got {mode!r}")
@@ -39,13 +47,13 @@ def fill_outside(image: Image, mode: str = "zeros") -> Image:
     rows, columns = torch.nonzero(finite.any(1)).flatten(), torch.nonzero(finite.any(0)).flatten()
     if mode == "zeros" or len(rows) == 0:
         return filled
-    row = _source(image.shape[1], int(rows[0]), int(rows[-1]), mode)
-    column = _source(image.shape[2], int(columns[0]), int(columns[-1]), mode)
+    row = _find_sources(image.shape[1], int(rows[0]), int(rows[-1]), mode)
+    column = _find_sources(image.shape[2], int(columns[0]), int(columns[-1]), mode)
     filled[:] = filled[:, row][:, :, column]
     return filled
 
 
-def _source(length: int, first: int, last: int, mode: str) -> torch.Tensor:
+def _find_sources(length: int, first: int, last: int, mode: str) -> torch.Tensor:
     """For every place along an axis, the place between first and last that it repeats."""
     index = np.arange(length)
     if mode == "edge" or first == last:
@@ -56,27 +64,42 @@ def _source(length: int, first: int, last: int, mode: str) -> torch.Tensor:
 
 
 class FillOutsided(MapTransform):
-    """Dictionary version of :func:`fill_outside`."""
+    """Dictionary version of :func:`fill_outside`.
+
+    Args:
+        keys: of images (1, H, W).
+        mode: one of :data:`FILL_MODES`.
+        allow_missing_keys: do not raise where a key is missing.
+    """
 
     def __init__(self, keys: KeysCollection, mode: str = "zeros", allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
         self.mode = mode
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Fill the images, each alike."""
         d = dict(data)
         for key in self.key_iterator(d):
             d[key] = fill_outside(d[key], self.mode)
         return d
 
 
-class RandFillOutsided(RandomizableTransform, MapTransform):
-    """Fill the outside in a way drawn anew each time, so that a network comes to ignore what lies beyond a film.
+class RandFillOutsided(RandomMapTransform):
+    """Fill the outside in a way drawn anew each time, so that a network learns to ignore what lies beyond a radiograph.
 
     Args:
         keys: of images (1, H, W) with a NaN frame.
         surroundings_key: an image of the same size, finite throughout, that shows a plausible continuation; with
             probability ``prob`` it takes the image's place. Missing in the data: never.
         prob: of the surroundings; otherwise one of :data:`FILL_MODES`, each as likely.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> image = torch.tensor([[[float("nan"), 0.5]]])
+        >>> fill = RandFillOutsided("image", prob=1.0)
+        >>> fill({"image": image, "surroundings": torch.full((1, 1, 2), 0.7)})["image"]
+        tensor([[[0.7000, 0.7000]]])
     """
 
     def __init__(
@@ -86,16 +109,17 @@ class RandFillOutsided(RandomizableTransform, MapTransform):
         prob: float = 0.5,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(keys, prob, allow_missing_keys)
         self.surroundings_key = surroundings_key
         self.mode = FILL_MODES[0]
 
     def randomize(self, data: Any = None) -> None:
-        super().randomize(None)
+        """Draw whether the surroundings are taken, and the mode otherwise."""
+        super().randomize(data)
         self.mode = FILL_MODES[self.R.randint(len(FILL_MODES))]
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Fill the images, each alike."""
         d = dict(data)
         self.randomize()
         surroundings = d.pop(self.surroundings_key, None)

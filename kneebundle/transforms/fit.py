@@ -1,8 +1,8 @@
-"""A whole image on a grid of fixed size, its proportions kept."""
+"""Fit a whole image onto a grid of fixed size and keep its proportions."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,13 +44,28 @@ def fit_to_size(image: MetaTensor, size: Sequence[int]) -> MetaTensor:
 
 
 class FitToSized(MapTransform):
-    """Dictionary version of :func:`fit_to_size`."""
+    """Dictionary version of :func:`fit_to_size`.
+
+    Args:
+        keys: of MetaTensors (C, H, W).
+        size: of the grid, (rows, columns).
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> fit = FitToSized("image", size=(8, 8))
+        >>> image = fit({"image": MetaTensor(torch.ones(1, 8, 4))})["image"]
+        >>> image[0, 0].tolist()
+        [nan, nan, 1.0, 1.0, 1.0, 1.0, nan, nan]
+    """
 
     def __init__(self, keys: KeysCollection, size: Sequence[int], allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
         self.size = tuple(int(n) for n in size)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Fit the images."""
         d = dict(data)
         for key in self.key_iterator(d):
             d[key] = fit_to_size(d[key], self.size)

@@ -9,11 +9,13 @@ from monai.transforms import SpatialCrop
 
 from kneebundle.radiograph import Side
 
-__all__ = ["film_half"]
+__all__ = ["crop_half"]
 
 
-def film_half(image: MetaTensor, side: Side, split: float = 0.5) -> MetaTensor:
-    """The half of a bilateral film with the knee of a side; the right knee is on the left, as the patient faces the viewer.
+def crop_half(image: MetaTensor, side: Side, split: float = 0.5) -> MetaTensor:
+    """Cut the half with the knee of one side out of a bilateral radiograph.
+
+    The right knee is on the left, as the patient faces the viewer.
 
     Args:
         image: (1, H, W) as displayed.
@@ -21,7 +23,13 @@ def film_half(image: MetaTensor, side: Side, split: float = 0.5) -> MetaTensor:
         split: where the halves meet, as a fraction of the width.
 
     Returns:
-        (1, H, int(split W)) or (1, H, W - int(split W)), its affine in the world of the film.
+        (1, H, int(split W)) or (1, H, W - int(split W)), its affine in the world of ``image``.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> crop_half(MetaTensor(torch.arange(4.0)[None, None]), "L").tolist()
+        [[[2.0, 3.0]]]
     """
     rows, columns = image.shape[1:]
     cut = int(columns * split)

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
 from torch.nn import functional
 
-__all__ = ["RandHomographyd", "apply_homography", "homography_points"]
+from kneebundle.transforms.random_map import RandomMapTransform
+
+__all__ = ["RandHomographyd", "apply_homography", "apply_homography_to_points"]
 
 
-def homography_points(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
-    """Map points (N, 2) by a 3 x 3 homography."""
+def apply_homography_to_points(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+    """Map points (N, 2) by a homography (3, 3).
+
+    Example:
+        >>> import torch
+        >>> apply_homography_to_points(torch.diag(torch.tensor([2.0, 2.0, 1.0])), torch.tensor([[0.5, 1.0]]))
+        tensor([[1., 2.]])
+    """
     homogeneous = torch.cat([points, torch.ones_like(points[:, :1])], dim=1) @ matrix.T
     return homogeneous[:, :2] / homogeneous[:, 2:]
 
@@ -37,14 +44,14 @@ def apply_homography(image: torch.Tensor, matrix: torch.Tensor, padding_mode: st
         (torch.arange(height) + 0.5) / height * 2 - 1, (torch.arange(width) + 0.5) / width * 2 - 1, indexing="ij"
     )
     target = torch.stack([x.flatten(), y.flatten()], dim=1)
-    grid = homography_points(torch.linalg.inv(matrix.double()).float(), target).reshape(1, height, width, 2)
+    grid = apply_homography_to_points(torch.linalg.inv(matrix.double()).float(), target).reshape(1, height, width, 2)
     warped = functional.grid_sample(
         image[None].float(), grid, mode="bilinear", padding_mode=padding_mode, align_corners=False
     )
     return warped[0]
 
 
-class RandHomographyd(RandomizableTransform, MapTransform):
+class RandHomographyd(RandomMapTransform):
     """Rotation, scaling, stretching, shear, perspective and shift in one interpolation, image and points together.
 
     MONAI's RandAffined has no perspective. The shift is random even where the rest is not drawn, so that the landmark a
@@ -61,6 +68,14 @@ class RandHomographyd(RandomizableTransform, MapTransform):
         perspective: largest change of scale from the middle to a border.
         shift: largest shift, as a fraction of the height.
         padding_modes: one is drawn for what comes in from outside; "zeros" means the value 0.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> augment = RandHomographyd("image", rotate_deg=12.0).set_random_state(0)
+        >>> item = augment({"image": torch.zeros(1, 32, 32), "landmarks": torch.full((16, 2), 0.5)})
+        >>> item["image"].shape, item["landmarks"].shape
+        (torch.Size([1, 32, 32]), torch.Size([16, 2]))
     """
 
     def __init__(
@@ -77,8 +92,7 @@ class RandHomographyd(RandomizableTransform, MapTransform):
         padding_modes: tuple[str, ...] = ("zeros", "border", "reflection"),
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(keys, prob, allow_missing_keys)
         self.points_key = points_key
         self.rotate = math.radians(rotate_deg)
         self.scale, self.stretch = math.log1p(scale), math.log1p(stretch)
@@ -88,7 +102,8 @@ class RandHomographyd(RandomizableTransform, MapTransform):
         self.padding_mode = self.padding_modes[0]
 
     def randomize(self, data: Any = None) -> None:
-        super().randomize(None)
+        """Draw the homography and the padding."""
+        super().randomize(data)
         angle, scale, stretch, shear = self.R.uniform(-1, 1, 4) * (self.rotate, self.scale, self.stretch, self.shear)
         perspective = self.R.uniform(-self.perspective, self.perspective, 2)
         shift = self.R.uniform(-2 * self.shift, 2 * self.shift, 2)
@@ -103,7 +118,8 @@ class RandHomographyd(RandomizableTransform, MapTransform):
         matrix = np.array([[1.0, 0.0, shift[0]], [0.0, 1.0, shift[1]], [0.0, 0.0, 1.0]]) @ matrix
         self.matrix = torch.from_numpy(matrix).float()
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Warp the images and the points alike."""
         d = dict(data)
         self.randomize()
         matrix = self.matrix
@@ -115,5 +131,5 @@ class RandHomographyd(RandomizableTransform, MapTransform):
             d[key] = apply_homography(image, matrix, self.padding_mode)
         if self.points_key is not None and self.points_key in d:
             square = torch.as_tensor(d[self.points_key]).float() * 2 - 1
-            d[self.points_key] = (homography_points(matrix, square) + 1) / 2
+            d[self.points_key] = (apply_homography_to_points(matrix, square) + 1) / 2
         return d

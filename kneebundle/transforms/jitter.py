@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+
+from kneebundle.transforms.random_map import RandomMapTransform
 
 __all__ = ["RandPointJitterd"]
 
 
-class RandPointJitterd(RandomizableTransform, MapTransform):
+class RandPointJitterd(RandomMapTransform):
     """Add uniform noise to points; the paper's is one pixel either way.
 
     Args:
@@ -20,6 +20,14 @@ class RandPointJitterd(RandomizableTransform, MapTransform):
         image_key: image (1, H, W) whose pixels the amount is given in.
         pixels: largest displacement along each axis.
         prob: of any displacement; the paper saw no gain beside MixUp.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> jitter = RandPointJitterd("landmarks", pixels=1.0, prob=1.0)
+        >>> data = {"image": torch.zeros(1, 100, 100), "landmarks": torch.full((16, 2), 0.5)}
+        >>> bool(((jitter(data)["landmarks"] - 0.5).abs() <= 0.01).all())
+        True
     """
 
     def __init__(
@@ -30,18 +38,19 @@ class RandPointJitterd(RandomizableTransform, MapTransform):
         prob: float = 0.0,
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(keys, prob, allow_missing_keys)
         self.image_key = image_key
         self.pixels = pixels
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        self.randomize(None)
+    def randomize(self, data: Any) -> None:
+        """Draw whether to act, and note the size of the image."""
+        super().randomize(data)
         if self._do_transform:
-            height, width = d[self.image_key].shape[-2:]
-            for key in self.key_iterator(d):
-                points = torch.as_tensor(d[key])
-                noise = torch.from_numpy(self.R.uniform(-self.pixels, self.pixels, tuple(points.shape)))
-                d[key] = points + (noise / torch.tensor([width, height])).to(points)
-        return d
+            height, width = data[self.image_key].shape[-2:]
+            self._size = torch.tensor([width, height])
+
+    def apply(self, value: Any) -> Any:
+        """Displace points."""
+        points = torch.as_tensor(value)
+        noise = torch.from_numpy(self.R.uniform(-self.pixels, self.pixels, tuple(points.shape)))
+        return points + (noise / self._size).to(points)

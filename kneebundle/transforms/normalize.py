@@ -1,8 +1,8 @@
-"""Percentile clipping and scaling of a region whose outside is not there yet."""
+"""Clip and scale the grey values of a region whose outside is not filled yet."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ __all__ = ["NormalizePercentilesd", "normalize_percentiles"]
 def normalize_percentiles(image: torch.Tensor, lower: float = 1.0, upper: float = 99.0) -> torch.Tensor:
     """Clip at two percentiles of the finite pixels and scale them to [-1, 1]; NaN stays NaN.
 
-    MONAI's ScaleIntensityRangePercentiles would count the frame outside the film among the pixels.
+    MONAI's ScaleIntensityRangePercentiles would count the frame outside the radiograph among the pixels.
 
     Args:
         image: (1, H, W).
@@ -24,6 +24,11 @@ def normalize_percentiles(image: torch.Tensor, lower: float = 1.0, upper: float 
 
     Returns:
         The image in [-1, 1]; zeros where all finite pixels are equal.
+
+    Example:
+        >>> import torch
+        >>> normalize_percentiles(torch.tensor([[[0.0, 50.0, 100.0, float("nan")]]]))
+        tensor([[[-1.,  0.,  1., nan]]])
     """
     values = image[torch.isfinite(image)]
     if values.numel() == 0:
@@ -36,7 +41,14 @@ def normalize_percentiles(image: torch.Tensor, lower: float = 1.0, upper: float 
 
 
 class NormalizePercentilesd(MapTransform):
-    """Dictionary version of :func:`normalize_percentiles`."""
+    """Dictionary version of :func:`normalize_percentiles`.
+
+    Args:
+        keys: of images (1, H, W).
+        lower: percentile that becomes -1.
+        upper: percentile that becomes 1.
+        allow_missing_keys: do not raise where a key is missing.
+    """
 
     def __init__(
         self, keys: KeysCollection, lower: float = 1.0, upper: float = 99.0, allow_missing_keys: bool = False
@@ -44,7 +56,8 @@ class NormalizePercentilesd(MapTransform):
         super().__init__(keys, allow_missing_keys)
         self.lower, self.upper = lower, upper
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Normalise the images, each for itself."""
         d = dict(data)
         for key in self.key_iterator(d):
             d[key] = normalize_percentiles(d[key], self.lower, self.upper)

@@ -1,23 +1,27 @@
-"""Resampling by ITK that keeps count of half pixels and suppresses aliases."""
+"""Resample by ITK, with half pixels accounted for and without aliases."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from monai.config import KeysCollection
 from monai.data import MetaTensor
-from monai.transforms import MapTransform
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["ResampleToSpacingd", "pixel_spacing", "resample_grid", "resample_to_spacing"]
+__all__ = ["pixel_spacing", "resample_grid", "resample_to_spacing"]
 
 
 def pixel_spacing(image: MetaTensor) -> tuple[float, float]:
-    """Size in mm of a pixel of a (1, H, W) image, (row, column), from its affine."""
+    """Read the size in mm of a pixel of a (1, H, W) image, (row, column), from its affine.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> pixel_spacing(MetaTensor(torch.zeros(1, 4, 4), affine=torch.diag(torch.tensor([0.25, 0.5, 1.0, 1.0]))))
+        (0.25, 0.5)
+    """
     affine = np.asarray(image.affine, dtype=np.float64)
     row, column = np.linalg.norm(affine[:2, :2], axis=0)
     return float(row), float(column)
@@ -79,7 +83,7 @@ def resample_grid(
 
 
 def _smooth(image: Any, sigma: np.ndarray) -> Any:
-    """Gaussian low-pass with sigma (row, column) in pixels; edge values continue beyond the border."""
+    """Apply a Gaussian low-pass with sigma (row, column) in pixels; edge values continue beyond the border."""
     import itk
 
     variance = [float(sigma[1] ** 2), float(sigma[0] ** 2)]
@@ -115,25 +119,3 @@ def resample_to_spacing(image: MetaTensor, spacing_mm: tuple[float, float]) -> M
     return resample_grid(
         image, (float(start[0]), float(start[1])), (float(new[0]), float(new[1])), (int(size[0]), int(size[1]))
     )
-
-
-class ResampleToSpacingd(MapTransform):
-    """Dictionary version of :func:`resample_to_spacing`.
-
-    Args:
-        keys: of MetaTensors (1, H, W).
-        spacing_mm: wanted size of a pixel, one number or (row, column).
-    """
-
-    def __init__(
-        self, keys: KeysCollection, spacing_mm: float | tuple[float, float], allow_missing_keys: bool = False
-    ) -> None:
-        super().__init__(keys, allow_missing_keys)
-        row, column = (spacing_mm, spacing_mm) if isinstance(spacing_mm, (int, float)) else spacing_mm
-        self.spacing_mm = (float(row), float(column))
-
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        for key in self.key_iterator(d):
-            d[key] = resample_to_spacing(d[key], self.spacing_mm)
-        return d

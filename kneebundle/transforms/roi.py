@@ -1,8 +1,8 @@
-"""Region of interest around a point, resampled in the same step (KNEEL section 4.3: 140 x 140 mm at 0.3 mm)."""
+"""Cut out a region of interest and resample it in the same step (KNEEL section 4.3: 140 x 140 mm at 0.3 mm)."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ __all__ = ["CropROId", "crop_roi", "image_center_mm"]
 
 
 def image_center_mm(image: MetaTensor) -> np.ndarray:
-    """Middle of a (1, H, W) image in mm, (x, y)."""
+    """Find the middle of a (1, H, W) image in mm, (x, y)."""
     index = torch.tensor([(image.shape[1] - 1) / 2, (image.shape[2] - 1) / 2, 0.0, 1.0], dtype=torch.float64)
     row, column = (torch.as_tensor(image.affine, dtype=torch.float64) @ index)[:2].tolist()
     return np.array([column, row])
@@ -38,7 +38,7 @@ def crop_roi(
         center_mm: the point, (x, y) in mm; it comes to lie in the middle of the region, to a fraction of a pixel.
         size_mm: edge of the square region, or (height, width).
         spacing_mm: size of its pixels.
-        mode: what lies outside the film: ``"nan"`` (to be filled later), ``"zeros"`` or ``"reflect"``.
+        mode: what lies outside the radiograph: ``"nan"`` (to be filled later), ``"zeros"`` or ``"reflect"``.
 
     Returns:
         (1, round(height / spacing_mm), round(width / spacing_mm)) float32, its affine in the world of ``image``.
@@ -58,10 +58,20 @@ class CropROId(MapTransform):
 
     Args:
         keys: of MetaTensors (1, H, W).
-        center_key: where the centre stands, (x, y) in mm; where the data has no such key, the middle of the image is taken.
+        center_key: where the centre stands, (x, y) in mm; where the data has no such key, the middle of the image is
+            taken.
         size_mm: edge of the square region, or (height, width).
         spacing_mm: size of its pixels.
         mode: as in :func:`crop_roi`.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> crop = CropROId("image", size_mm=140.0, spacing_mm=1.0, mode="zeros")
+        >>> image = crop({"image": MetaTensor(torch.ones(1, 300, 200)), "center_mm": (70.0, 150.0)})["image"]
+        >>> image.shape, image.affine[:2, 3].tolist()
+        (torch.Size([1, 140, 140]), [80.5, 0.5])
     """
 
     def __init__(
@@ -79,7 +89,8 @@ class CropROId(MapTransform):
         self.spacing_mm = float(spacing_mm)
         self.mode = mode
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Cut the regions out of the images."""
         d = dict(data)
         for key in self.key_iterator(d):
             center = d[self.center_key] if self.center_key in d else image_center_mm(d[key])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.transforms import MapTransform, RandomizableTransform
+
+from kneebundle.transforms.random_map import RandomMapTransform
 
 __all__ = ["RandSaltAndPepperd"]
 
 
-class RandSaltAndPepperd(RandomizableTransform, MapTransform):
+class RandSaltAndPepperd(RandomMapTransform):
     """Set single pixels to the darkest or the brightest value; MONAI has no such transform.
 
     Args:
@@ -20,6 +20,13 @@ class RandSaltAndPepperd(RandomizableTransform, MapTransform):
         prob: of any noise.
         amount: largest share of the pixels that is hit; the share is drawn between 0 and this.
         value_range: pepper and salt.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> noise = RandSaltAndPepperd("image", prob=1.0, amount=0.1).set_random_state(0)
+        >>> noise({"image": torch.zeros(1, 64, 64)})["image"].unique()
+        tensor([-1.,  0.,  1.])
     """
 
     def __init__(
@@ -30,27 +37,22 @@ class RandSaltAndPepperd(RandomizableTransform, MapTransform):
         value_range: tuple[float, float] = (-1.0, 1.0),
         allow_missing_keys: bool = False,
     ) -> None:
-        MapTransform.__init__(self, keys, allow_missing_keys)
-        RandomizableTransform.__init__(self, prob)
+        super().__init__(keys, prob, allow_missing_keys)
         self.amount = amount
         self.value_range = value_range
         self._seed = 0
         self._share = 0.0
 
     def randomize(self, data: Any = None) -> None:
-        super().randomize(None)
+        """Draw whether to act, the share of pixels, and the seed for their places."""
+        super().randomize(data)
         self._share = self.R.uniform(0, self.amount)
         self._seed = int(self.R.randint(2**31 - 1))
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        d = dict(data)
-        self.randomize()
-        if not self._do_transform:
-            return d
-        for key in self.key_iterator(d):
-            image = torch.as_tensor(d[key]).clone()
-            draw = torch.rand(image.shape, generator=torch.Generator().manual_seed(self._seed))
-            image[draw < self._share / 2] = self.value_range[0]
-            image[draw > 1 - self._share / 2] = self.value_range[1]
-            d[key] = image
-        return d
+    def apply(self, value: Any) -> Any:
+        """Set pixels of an image to the ends of the range."""
+        image = torch.as_tensor(value).clone()
+        draw = torch.rand(image.shape, generator=torch.Generator().manual_seed(self._seed))
+        image[draw < self._share / 2] = self.value_range[0]
+        image[draw > 1 - self._share / 2] = self.value_range[1]
+        return image

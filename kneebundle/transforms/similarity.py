@@ -1,10 +1,10 @@
-"""Similarity transforms of square images whose affine keeps count: the square itself, the warp, and drawn perturbations."""
+"""Similarity transforms of square images: the fit into a square, the warp, and random perturbations."""
 
 from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,11 +18,14 @@ from kneebundle.networks.similarity import similarity_matrix
 from kneebundle.transforms.resample import pixel_spacing
 from kneebundle.transforms.roi import crop_roi, image_center_mm
 
-__all__ = ["PerturbSimilarityd", "SquareImaged", "square_image", "warp_image"]
+__all__ = ["PerturbSimilarityd", "FitToSquared", "fit_to_square", "warp_image"]
 
 
-def square_image(image: MetaTensor, pixels: int = 224) -> MetaTensor:
-    """The whole image in the middle of a square as large as its longer side.
+def fit_to_square(image: MetaTensor, pixels: int = 224) -> MetaTensor:
+    """Put the whole image into the middle of a square as large as its longer side.
+
+    :func:`~kneebundle.transforms.fit_to_size` does this for any grid, but puts an image of the right spacing onto whole
+    pixels; here the middle stays the middle to a fraction of a pixel.
 
     Args:
         image: (1, H, W), its axes parallel to those of the world.
@@ -37,7 +40,9 @@ def square_image(image: MetaTensor, pixels: int = 224) -> MetaTensor:
 
 
 def warp_image(image: MetaTensor, matrix: torch.Tensor, pixels: int | None = None) -> MetaTensor:
-    """u(theta): the patch of an image that an affine map cuts out, linear between pixels; border pixels go on beyond the border.
+    """Cut a patch out of an image by an affine map, u(theta) of Tiirola 2023.
+
+    Linear between pixels; beyond the border its pixels are repeated.
 
     Args:
         image: (1, H, W).
@@ -66,22 +71,29 @@ def _index_to_unit(rows: int, columns: int) -> torch.Tensor:
     return matrix
 
 
-class SquareImaged(MapTransform):
-    """Dictionary version of :func:`square_image`."""
+class FitToSquared(MapTransform):
+    """Dictionary version of :func:`fit_to_square`.
+
+    Args:
+        keys: of MetaTensors (1, H, W).
+        pixels: edge of the square.
+        allow_missing_keys: do not raise where a key is missing.
+    """
 
     def __init__(self, keys: KeysCollection, pixels: int = 224, allow_missing_keys: bool = False) -> None:
         super().__init__(keys, allow_missing_keys)
         self.pixels = int(pixels)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Fit the images into their squares."""
         d = dict(data)
         for key in self.key_iterator(d):
-            d[key] = square_image(d[key], self.pixels)
+            d[key] = fit_to_square(d[key], self.pixels)
         return d
 
 
 class PerturbSimilarityd(MapTransform):
-    """Cut a patch by a similarity that depends on ``path`` and the seed alone: a crop as rough as is asked for.
+    """Cut a patch by a random similarity that depends on ``path`` and the seed alone, to make a crop rougher.
 
     Args:
         keys: of square MetaTensors (1, S, S), finite throughout.
@@ -89,6 +101,15 @@ class PerturbSimilarityd(MapTransform):
         shift: greatest shift along each axis, as a fraction of the image's edge; uniform.
         rotation: greatest rotation in rad, to either side; uniform.
         seed: of the drawing.
+        allow_missing_keys: do not raise where a key is missing.
+
+    Example:
+        >>> import torch
+        >>> from monai.data import MetaTensor
+        >>> item = {"image": MetaTensor(torch.rand(1, 32, 32)), "path": "knees/a.png"}
+        >>> first, second = PerturbSimilarityd("image", seed=1)(item), PerturbSimilarityd("image", seed=1)(item)
+        >>> torch.equal(first["image"], second["image"])
+        True
     """
 
     def __init__(
@@ -105,7 +126,12 @@ class PerturbSimilarityd(MapTransform):
         self.shift, self.rotation = float(shift), float(rotation)
         self.seed = int(seed)
 
-    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+    def __call__(self, data: Mapping[Any, Any]) -> dict[Any, Any]:
+        """Cut the same patch out of all images.
+
+        Raises:
+            ValueError: if an image is not square.
+        """
         d = dict(data)
         name = str(d.get("path", "")).replace("\\", "/").rsplit("/", 1)[-1]
         draw = np.random.default_rng([self.seed, zlib.crc32(name.encode())])

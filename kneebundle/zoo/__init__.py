@@ -1,1 +1,5 @@
+"""Packaging and export of bundles, and import of published weights."""
 
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

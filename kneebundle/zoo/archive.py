@@ -15,7 +15,7 @@ _UNIX, _PERMISSIONS = 3, 0o100644 << 16
 def write_archive(path: Path, members: Mapping[str, Path]) -> None:
     """Write files into a ZIP file that is the same, byte for byte, wherever and whenever it is written.
 
-    Dates, permissions and order are fixed. Nothing is compressed: what deflate answers is another matter with every version
+    Dates, permissions and order are fixed. Nothing is compressed: what deflate gives differs with the version
     of zlib, and weights, most of a bundle, would shrink by a few percent only.
 
     Args:

@@ -1,4 +1,4 @@
-"""The networks of a bundle for other runtimes."""
+"""Export the networks of a bundle for other runtimes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from torch.nn import functional
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.inference.bundle_networks import BundleNetworks
+from kneebundle.inferers.bundle_networks import BundleNetworks
 from kneebundle.transforms.mirror import MirrorLeftd
 from kneebundle.transforms.normalize import NormalizePercentilesd
 from kneebundle.zoo.runtimes import FORMATS, OPSET, check_format, export_network
@@ -30,7 +30,7 @@ class ExportedFile:
 
     Attributes:
         path: of the file.
-        difference: the largest between its answers and the network's.
+        difference: the largest between its predictions and the network's.
     """
 
     path: Path
@@ -47,56 +47,60 @@ def export_bundle(
 ) -> list[ExportedFile]:
     """Write the network of a bundle as TorchScript and ONNX, ``<bundle>.ts`` and ``<bundle>.onnx``.
 
-    Each file is compared with the network, in batches of 1 and 3, on random images and on one drawn like those that the bundle trains
-    on without data; see :func:`kneebundle.zoo.runtimes.export_network`. What it says of itself is in :func:`_properties`.
+    Each file is compared with the network, in batches of 1 and 3, on random images and on one drawn like those that the
+    bundle trains on without data; see :func:`kneebundle.zoo.runtimes.export_network`. What it says of itself is in
+    :func:`_describe`.
 
     Args:
         root: the bundle's folder.
         output: folder for the files; made if need be.
         formats: some of :data:`~kneebundle.zoo.runtimes.FORMATS`.
-        weights: others than models/model.pt. Networks of other settings need a bundle whose inference.json and train.json say so.
+        weights: others than models/model.pt. Networks of other settings need a bundle whose inference.json and
+            train.json say so.
         folds: write the networks of cross-validation, models/model_fold*.pt, too, as ``<bundle>_fold<k>``.
         opset: of ONNX's operators.
 
     Raises:
-        KneeBundleError: if the bundle lacks configurations or weights, the weights are of another network, or a file would answer
-            otherwise than its network.
+        KneeBundleError: if the bundle lacks configurations or weights, the weights are of another network, or a file
+            would predict otherwise than its network.
     """
     for name in formats:
         check_format(name)
-    files = _weight_files(root, weights, folds)
-    images = _examples(_drawn_image(root))
+    files = _find_weights(root, weights, folds)
+    images = _make_examples(_draw_image(root))
     exported = []
     for file in files:
         bundle = BundleNetworks(root, torch.device("cpu"), [file])
         network = bundle.networks[0].to(memory_format=torch.contiguous_format)
-        properties = _properties(bundle, file, images[0])
+        properties = _describe(bundle, file, images[0])
         for name in formats:
-            path = output / f"{_stem(root, file)}{FORMATS[name]}"
+            path = output / f"{_name_file(root, file)}{FORMATS[name]}"
             exported.append(ExportedFile(path, export_network(network, images, path, properties, opset)))
     return exported
 
 
-def _weight_files(root: Path, weights: Path | None, folds: bool) -> list[Path]:
+def _find_weights(root: Path, weights: Path | None, folds: bool) -> list[Path]:
     files = [weights or root / "models" / "model.pt", *(sorted(root.glob("models/model_fold*.pt")) if folds else [])]
     for file in files:
         if not file.is_file():
-            raise KneeBundleError("there are no such weights; train the bundle, or give others with --weights", file)
+            raise KneeBundleError("there are no such weights; train the bundle, or use others", file, "weights")
     return files
 
 
-def _stem(root: Path, weights: Path) -> str:
+def _name_file(root: Path, weights: Path) -> str:
     """<bundle> for model.pt, <bundle>_fold0 for model_fold0.pt, <bundle>_<name> for other names."""
     own = weights.stem if weights.stem.startswith("model") else f"model_{weights.stem}"
     return root.name + own.removeprefix("model")
 
 
-def _properties(bundle: BundleNetworks, weights: Path, image: torch.Tensor) -> dict[str, Any]:
+def _describe(bundle: BundleNetworks, weights: Path, image: torch.Tensor) -> dict[str, Any]:
     """What a user of the file has to know.
 
-    ``bundle``, ``version``, ``weights`` and ``weights_sha256`` say what it is; ``input_size`` (rows, columns), ``spacing_mm`` and
-    ``region_mm`` (null: the whole image is fitted to the size, whatever its spacing), ``normalization``, ``left_mirrored`` (left knees are
-    mirrored first) and ``fill_mode`` (what is beyond the film) what image it takes; ``network_data_format``, that of the bundle's metadata, the value ranges and the channels' names.
+    ``bundle``, ``version``, ``weights`` and ``weights_sha256`` say what it is; ``input_size`` (rows, columns),
+    ``spacing_mm`` and ``region_mm`` (null: the whole image is fitted to the size, whatever its spacing),
+    ``normalization``, ``left_mirrored`` (left knees are mirrored first) and ``fill_mode`` (what is beyond the
+    radiograph) what image it takes; ``network_data_format``, that of the bundle's metadata, the value ranges and the
+    channels' names.
     """
     metadata = bundle.config.get("_meta_")
     normalize = next(step for step in bundle.prepare.transforms if isinstance(step, NormalizePercentilesd))
@@ -112,15 +116,15 @@ def _properties(bundle: BundleNetworks, weights: Path, image: torch.Tensor) -> d
         "input_size": list(image.shape[2:]),
         "spacing_mm": bundle.config.get("spacing_mm"),
         "region_mm": bundle.config.get("region_mm"),
-        "normalization": f"grey values clipped at the percentiles {normalize.lower:g} and {normalize.upper:g} of the film's pixels, "
-        "then scaled to [-1, 1]",
+        "normalization": f"grey values clipped at the percentiles {normalize.lower:g} and {normalize.upper:g} "
+        "of the radiograph's pixels, then scaled to [-1, 1]",
         "left_mirrored": any(isinstance(step, MirrorLeftd) for step in bundle.prepare.transforms),
         "fill_mode": bundle.config.get("fill_mode"),
         "network_data_format": metadata["network_data_format"],
     }
 
 
-def _drawn_image(root: Path) -> torch.Tensor:
+def _draw_image(root: Path) -> torch.Tensor:
     """An image (1, C, H, W) as the bundle's training sees it where it is given no data."""
     train = root / "configs" / "train.json"
     if not train.is_file():
@@ -134,10 +138,11 @@ def _drawn_image(root: Path) -> torch.Tensor:
     return torch.as_tensor(item["image"]).as_subclass(torch.Tensor).float().unsqueeze(0)
 
 
-def _examples(drawn: torch.Tensor) -> list[torch.Tensor]:
+def _make_examples(drawn: torch.Tensor) -> list[torch.Tensor]:
     """Batches of 1 and 3: of the drawn image, as it is, mirrored and darkened, and of random clouds, all in [-1, 1].
 
-    Clouds, because in white noise, which no film is like, deep networks in float32 differ from themselves by almost the tolerance.
+    Clouds, because in white noise, which no radiograph is like, deep networks in float32 differ from themselves by
+    almost the tolerance.
     """
     random = torch.Generator().manual_seed(0)
     several = torch.cat([drawn, drawn.flip(-1), drawn * 0.5 - 0.5])

@@ -1,4 +1,4 @@
-"""model_info.json, the Model Zoo's list of packed bundles: an entry a version with the checksum and where the file lies."""
+"""model_info.json, the Model Zoo's list of packed bundles: for each version the checksum and where the file lies."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 
 __all__ = ["read_model_info", "write_model_info"]
 
 
 def read_model_info(path: Path) -> dict[str, dict[str, Any]]:
-    """The entries by ``<name>_v<version>``; none where there is no such file.
+    """Read the entries by ``<name>_v<version>``; none where there is no such file.
 
     Raises:
         KneeBundleError: if it is something else.
@@ -33,5 +33,5 @@ def read_model_info(path: Path) -> dict[str, dict[str, Any]]:
 
 def write_model_info(path: Path, entries: dict[str, dict[str, Any]]) -> None:
     """Write the entries, sorted."""
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         temporary.write_text(json.dumps(entries, indent=4, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A network as a file that runs without this package: TorchScript and ONNX, each compared with the network before it is kept."""
+"""Export a network as a file that runs without this package: TorchScript or ONNX, compared with the network."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from monai.networks.utils import convert_to_onnx, convert_to_torchscript
 from torch import nn
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import write_whole
+from kneebundle.io.writing import write_atomically
 
 __all__ = ["FORMATS", "OPSET", "TOLERANCE", "check_format", "export_network"]
 
@@ -23,7 +23,7 @@ FORMATS = {"torchscript": ".ts", "onnx": ".onnx"}
 """The file's suffix of each format."""
 
 TOLERANCE = 1e-4
-"""Largest difference, of any element, between what a file answers and what its network does."""
+"""Largest difference, of any element, between what a file predicts and what its network does."""
 
 OPSET = 18
 """Of ONNX's operators."""
@@ -51,27 +51,27 @@ def export_network(
     properties: Mapping[str, Any],
     opset: int = OPSET,
 ) -> float:
-    """Write a network, by the path's suffix as TorchScript (``.ts``) or ONNX, and compare the file's answers with the network's.
+    """Write a network as TorchScript (``.ts``) or ONNX, and compare the file's predictions with the network's.
 
-    TorchScript is scripted, so it takes all that the network takes; it carries the properties in the extra file ``metadata.json``, from
-    which MONAI's ``load_net_with_metadata`` reads them. ONNX is traced: batches of any size, images of the size of the first example
-    only; input ``image``, output ``pred``. Its ``metadata_props`` are the properties, those that are no text as JSON.
-    MONAI's ``bundle.onnx_export`` and ``ckpt_export`` do neither of the two: no file is compared or carries properties of its own,
-    and a failure leaves half a file.
+    TorchScript is scripted, so it takes all that the network takes; it carries the properties in the extra file
+    ``metadata.json``, from which MONAI's ``load_net_with_metadata`` reads them. ONNX is traced: batches of any size,
+    images of the size of the first example only; input ``image``, output ``pred``. Its ``metadata_props`` are the
+    properties, those that are no text as JSON. MONAI's ``bundle.onnx_export`` and ``ckpt_export`` do neither of the
+    two: no file is compared or carries properties of its own, and a failure leaves half a file.
 
     Args:
         network: on the CPU; one input, one output, both tensors.
-        images: examples (B, C, *S), in which the answers are compared.
+        images: examples (B, C, *S), on which the predictions are compared.
         path: the file; its folder is made if need be.
         properties: what a user of the file has to know, each a text or something for JSON.
         opset: of ONNX's operators.
 
     Returns:
-        The largest difference between the file's answers and the network's, at most :data:`TOLERANCE`.
+        The largest difference between the file's predictions and the network's, at most :data:`TOLERANCE`.
 
     Raises:
-        KneeBundleError: for another suffix, a network that cannot be exported, or a larger difference. Then no file is written, and one
-            that was there stays.
+        KneeBundleError: for another suffix, a network that cannot be exported, or a larger difference. Then no file is
+            written, and one that was there stays.
     """
     formats = {suffix: name for name, suffix in FORMATS.items()}
     if path.suffix not in formats:
@@ -79,7 +79,7 @@ def export_network(
     check_format(formats[path.suffix])
     network.eval()
     path.parent.mkdir(parents=True, exist_ok=True)
-    with write_whole(path) as temporary:
+    with write_atomically(path) as temporary:
         try:
             # what the exporters warn of, shapes taken for constants, is what the comparison would find
             with warnings.catch_warnings():
@@ -95,8 +95,8 @@ def export_network(
         difference = _difference(network, _runner(temporary), images)
         if not difference <= TOLERANCE:
             raise KneeBundleError(
-                f"the file's answers differ from the network's by {difference:.1e}, more than {TOLERANCE:.0e}, so it was not "
-                "written; try another opset, or another version of onnxruntime or PyTorch",
+                f"the file's predictions differ from the network's by {difference:.1e}, more than {TOLERANCE:.0e}, so "
+                "it was not written; try another opset, or another version of onnxruntime or PyTorch",
                 path,
             )
     return difference
@@ -110,7 +110,8 @@ def _write_torchscript(network: nn.Module, path: Path, properties: Mapping[str, 
 def _write_onnx(network: nn.Module, image: torch.Tensor, path: Path, properties: Mapping[str, Any], opset: int) -> None:
     import onnx
 
-    # two images, since a 1 may be taken for a constant; dynamo=True takes minutes where this takes seconds, for the same graph
+    # two images, since a 1 may be taken for a constant; dynamo=True takes minutes where this takes seconds, for the
+    # same graph
     model = convert_to_onnx(
         network,
         [image[:1].repeat(2, *[1] * (image.ndim - 1))],
@@ -152,7 +153,7 @@ def _unoptimized(scripted: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[
 def _difference(
     network: nn.Module, run: Callable[[torch.Tensor], torch.Tensor], images: Sequence[torch.Tensor]
 ) -> float:
-    """The largest difference of any element; infinite where shapes differ, NaN where an answer has one."""
+    """The largest difference of any element; infinite where shapes differ, NaN where an output has one."""
     worst = 0.0
     for image in images:
         expected, found = network(image), run(image)

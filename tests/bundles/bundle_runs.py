@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,32 +19,23 @@ class Bundle:
 
     Attributes:
         small: overrides of train.json for a training of seconds.
-        shared_keys: what train.json and inference.json have to say alike.
         evaluated: files that an evaluation writes.
     """
 
     small: dict[str, Any]
-    shared_keys: tuple[str, ...]
     evaluated: tuple[str, ...] = ("metrics.csv", "cumulative_error.png")
 
 
-_REGION = ("network_def", "region_transforms", "region_mm", "spacing_mm", "fill_mode")
 _NARROW = {**SMALL, "network_def#width": 4}
 
 BUNDLES = {
     # pixels as coarse as the network's poolings allow
-    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}, _REGION),
-    "knee_roi_localization": Bundle({**_NARROW, "film_count": 4}, _REGION),
+    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}),
+    "knee_roi_localization": Bundle({**_NARROW, "film_count": 4}),
     # 140 mm are 64 pixels
-    "knee_landmark_scn": Bundle(
-        {**SMALL, "features": 4, "spacing_mm": 2.1875},
-        (*_REGION, "networks", "architecture", "features", "dropout", "spatial_cell_mm")
-        + ("decoding", "confidence_height", "confidence_spread"),
-    ),
+    "knee_landmark_scn": Bundle({**SMALL, "features": 4, "spacing_mm": 2.1875}),
     "hand_landmark_scn": Bundle(
-        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64], "epoch_size": 4},
-        ("network_def", "networks", "region_transforms", "image_size", "fill_mode", "architecture", "features")
-        + ("dropout", "spatial_features", "spatial_downsampling", "decoding", "confidence_height", "confidence_spread"),
+        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64], "epoch_size": 4}
     ),
     "knee_surgical_planning": Bundle(
         {
@@ -55,13 +47,8 @@ BUNDLES = {
             "network_def#channels": 8,
             "network_def#depth": 2,
         },
-        ("network_def", "region_transforms", "input_px", "fill_mode"),
     ),
-    "knee_parts_registration": Bundle(
-        {**SMALL, "levels": 1, "stages": [[14, 3, 1]]},
-        ("network_def", "extractor", "region_transforms", "registration", "pixels", "levels", "sharpness")
-        + ("features", "sigma", "disturbance_weight", "per_area", "reach", "stages"),
-    ),
+    "knee_parts_registration": Bundle({**SMALL, "levels": 1, "stages": [[14, 3, 1]]}),
 }
 
 
@@ -75,6 +62,12 @@ def small_inference(bundle: Path) -> dict[str, Any]:
     """Overrides of inference.json for weights that were trained with the small settings."""
     known = config(bundle, "inference.json")
     return {key: value for key, value in BUNDLES[bundle.name].small.items() if key.split("#")[0] in known}
+
+
+def read_metrics(folder: Path) -> dict[str, float]:
+    """The metrics.csv of an evaluation."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return {name: float(value) for name, value in csv.reader(file)}
 
 
 def start(bundle: Path, run_id: str, files: list[str], **overrides: Any) -> None:

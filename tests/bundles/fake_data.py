@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kneebundle.datasets.phantoms.hand_samples import write_hand_samples
-from kneebundle.datasets.phantoms.lateral import synthesize_lateral
-from kneebundle.datasets.phantoms.samples import synthesize
+from kneebundle.phantoms.hand import write_hand_samples
+from kneebundle.phantoms.lateral import synthesize_lateral
+from kneebundle.phantoms.pa import synthesize_knees
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 
@@ -21,12 +21,12 @@ class FakeData:
     Attributes:
         labelled: what train.json and evaluate.json take.
         images: what inference.json takes.
-        answering: what inference.json has to be told besides.
+        inference: what inference.json has to be told besides.
     """
 
     labelled: Path
     images: Path
-    answering: dict[str, Any] = field(default_factory=dict)
+    inference: dict[str, Any] = field(default_factory=dict)
 
 
 def fake_data(bundle: str, folder: Path) -> FakeData:
@@ -37,11 +37,11 @@ def fake_data(bundle: str, folder: Path) -> FakeData:
     if bundle == "knee_surgical_planning":
         synthesize_lateral(folder, count=5, size_px=128)
         return FakeData(folder, folder / "images", {"image_spacing_mm": 1.5})
-    synthesize(folder, count=5, seed=1, size_mm=100.0, spacing_mm=0.6)
+    synthesize_knees(folder, count=5, seed=1, size_mm=100.0, spacing_mm=0.6)
     images = folder / "others"
     if bundle == "knee_roi_localization":
         images.mkdir()
         shutil.copy(SAMPLES / "films" / "film_0.dcm", images)
     else:
-        synthesize(images, count=2, seed=2, size_mm=100.0, spacing_mm=0.6)
+        synthesize_knees(images, count=2, seed=2, size_mm=100.0, spacing_mm=0.6)
     return FakeData(folder, images)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
@@ -35,7 +36,8 @@ def main(bundle: Path, output: Path, settings: dict) -> None:
     seen: list[tuple[int, torch.Tensor]] = []
 
     def remember(engine: Engine) -> None:
-        seen.extend((engine.state.epoch, label.detach().clone()) for label in engine.state.batch["landmarks"])
+        state: Any = engine.state
+        seen.extend((state.epoch, label.detach().clone()) for label in state.batch["landmarks"])
 
     parser.get_parsed_content("train#trainer").add_event_handler(Events.ITERATION_COMPLETED, remember)
     parser.get_parsed_content("training")

@@ -10,7 +10,7 @@ from monai.bundle import ConfigParser
 from PIL import Image
 
 from kneebundle.datasets.hands import LoadHandd
-from kneebundle.inference.hand_evaluation import held_out_hand_errors
+from kneebundle.evaluation.hands import measure_held_out_hands
 from tests.bundles.bundle_runs import BUNDLES, config, start
 
 SMALL = {"features": 4, "spatial_features": 4, "image_size": [96, 64]}
@@ -36,7 +36,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_answers_every_image_of_a_folder_and_lists_the_others(bundle: Path, weights: Path, tmp_path: Path) -> None:
+def test_predicts_on_every_image_of_a_folder_and_lists_the_others(bundle: Path, weights: Path, tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (90, 70), dtype=np.uint8)).save(images / "hand.png")
@@ -59,13 +59,13 @@ def test_trains_on_a_folder_and_is_measured_on_the_fold_kept_apart(
     settings = {**BUNDLES[bundle.name].small, "epoch_size": 4, "architecture": "unet", "dataset_dir": str(samples)}
     start(bundle, "training", ["train.json"], output_dir=str(tmp_path / "fold0"), fold=0, **settings)
     small = {**SMALL, "architecture": "unet"}
-    errors = held_out_hand_errors(samples, str(tmp_path / "fold{fold}" / "model_last.pt"), bundle, overrides=small)
+    errors = measure_held_out_hands(samples, str(tmp_path / "fold{fold}" / "model_last.pt"), bundle, overrides=small)
     assert {fold: list(hands) for fold, hands in errors.items()} == {"fold 0": ["hand_0"]}
     assert np.isfinite(errors["fold 0"]["hand_0"]).all()
 
 
 def test_the_networks_input_and_targets_show_the_landmarks(bundle: Path, tmp_path: Path) -> None:
-    """Bright squares put at the landmarks of a film are found, after all deterministic transforms, where the targets say."""
+    """Bright squares at the landmarks are found, after all deterministic transforms, where the targets say."""
     points = np.stack([np.arange(37) % 6 * 40 + 30, np.arange(37) // 6 * 45 + 30], axis=1)
     pixels = np.zeros((340, 300), np.uint8)
     for x, y in points:

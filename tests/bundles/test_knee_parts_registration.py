@@ -8,14 +8,14 @@ import torch
 from monai.bundle import ConfigParser
 from PIL import Image
 
-from kneebundle.datasets.phantoms.samples import synthesize
-from kneebundle.inference.registration_model import RegistrationModel, read_crop
+from kneebundle.phantoms.pa import synthesize_knees
+from kneebundle.registration.model import RegistrationModel, read_crop
 from tests.bundles.bundle_runs import config, start
 
 
-def test_every_image_of_a_folder_is_answered_and_the_others_listed(repository: Path, tmp_path: Path) -> None:
+def test_every_image_of_a_folder_is_registered_and_the_others_listed(repository: Path, tmp_path: Path) -> None:
     bundle = repository / "bundles" / "knee_parts_registration"
-    synthesize(tmp_path / "data", count=2, seed=1, size_mm=100.0, spacing_mm=0.6)
+    synthesize_knees(tmp_path / "data", count=2, seed=1, size_mm=100.0, spacing_mm=0.6)
     (tmp_path / "data" / "images" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     small = {"levels": 1, "stages": [[14, 3, 1]]}
     parser = ConfigParser({**config(bundle, "inference.json"), **small})
@@ -31,14 +31,14 @@ def test_every_image_of_a_folder_is_answered_and_the_others_listed(repository: P
         image_spacing_mm=0.6,
         **small,
     )
-    answers = sorted(p for p in (tmp_path / "out").glob("*.json"))
-    assert len(answers) == 2
-    for answer in answers:
-        document = json.loads(answer.read_text())
+    results = sorted(p for p in (tmp_path / "out").glob("*.json"))
+    assert len(results) == 2
+    for result in results:
+        document = json.loads(result.read_text())
         assert len(document["agreement"]) == 9 and np.array(document["matrix"]).shape == (2, 3)
-        with Image.open(answer.with_suffix(".png")) as crop:
+        with Image.open(result.with_suffix(".png")) as crop:
             assert crop.size == (224, 224)
-        assert (tmp_path / "out" / f"{answer.stem}_before_after.png").is_file()
+        assert (tmp_path / "out" / f"{result.stem}_before_after.png").is_file()
     assert "broken.png" in (tmp_path / "out" / "errors.csv").read_text()
 
 
@@ -47,7 +47,7 @@ def test_the_shipped_thresholds_tell_knees_from_what_is_none(repository: Path) -
 
     def prepared(path: str) -> torch.Tensor:
         crop = read_crop(repository / "samples" / path)
-        return torch.as_tensor(model.prepared(crop.to_metatensor(), crop.side or "R"))
+        return torch.as_tensor(model.prepare_image(crop.to_metatensor(), crop.side or "R"))
 
     knees = torch.stack([prepared("knees/knee_R_kl0.png"), prepared("knees/knee_R_kl2.png")])
     noise = torch.rand(1, 1, 224, 224, generator=torch.Generator().manual_seed(0)) * 2 - 1
@@ -56,7 +56,7 @@ def test_the_shipped_thresholds_tell_knees_from_what_is_none(repository: Path) -
 
 
 def test_the_weights_hold_parts_and_no_picture(repository: Path) -> None:
-    """Nine vectors and places, and the features' weights: nothing as large as a feature map of a film."""
+    """Nine vectors and places, and the features' weights: nothing as large as a feature map of a radiograph."""
     bundle = repository / "bundles" / "knee_parts_registration"
     state = torch.load(bundle / "models" / "model.pt", weights_only=True)
     own = {name: tuple(value.shape) for name, value in state.items() if not name.startswith("extractor.")}

@@ -13,7 +13,7 @@ from monai.bundle import ConfigParser
 from monai.data import MetaTensor
 from PIL import Image
 
-from kneebundle.datasets.phantoms.lateral import LateralKnees
+from kneebundle.phantoms.lateral import LateralKnees
 from kneebundle.transforms.points import world_to_normalized
 from tests.bundles.bundle_runs import BUNDLES, start
 
@@ -138,7 +138,7 @@ def test_an_untrained_network_plans_nothing_and_says_so(bundle: Path, tmp_path: 
     assert "broken.png" in (output / "errors.csv").read_text()
 
 
-def test_the_shipped_weights_answer_every_film_of_a_folder(bundle: Path, tmp_path: Path) -> None:
+def test_the_shipped_weights_plan_on_every_film_of_a_folder(bundle: Path, tmp_path: Path) -> None:
     data, output = films(tmp_path / "films"), tmp_path / "out"
     start(bundle, "evaluating", ["inference.json"], dataset_dir=str(data), output_dir=str(output))
     knee = LateralKnees(8, seed=77)[7]

@@ -13,7 +13,6 @@ import torch
 from tests.bundles.bundle_runs import BUNDLES, config, start
 
 ALIKE = (
-    "+imports",
     "device",
     "main_process",
     "validate#sampler",
@@ -66,9 +65,9 @@ def test_two_processes_share_an_epoch_and_agree(repository: Path, tmp_path: Path
 
 def test_a_single_process_is_told_how_to_start(repository: Path, tmp_path: Path) -> None:
     bundle = repository / "bundles" / "knee_roi_localization"
-    with pytest.raises(RuntimeError) as refusal:
+    with pytest.raises(RuntimeError) as error:
         start(bundle, "training", ["train.json", "multi_gpu_train.json"], output_dir=str(tmp_path))
-    assert "torchrun" in str(refusal.value.__cause__)
+    assert "torchrun" in str(error.value.__cause__)
 
 
 @pytest.mark.parametrize("name", sorted(set(BUNDLES) - ALONE))
@@ -79,8 +78,10 @@ def test_the_overlays_are_those_of_all_bundles(repository: Path, name: str) -> N
     reference = config(other, "multi_gpu_evaluate.json")
     for key in ALIKE:
         assert training[key] == evaluating[key] == reference[key], key
-    assert set(evaluating) == set(ALIKE)
-    assert set(training) - {"loss"} == {*ALIKE, "network"}
+    assert evaluating["+imports"] == reference["+imports"]
+    assert training["+imports"] == [*evaluating["+imports"], "$from kneebundle.training import parallel"]
+    assert set(evaluating) == {*ALIKE, "_desc_", "+imports"}
+    assert set(training) - {"loss"} == {*ALIKE, "_desc_", "+imports", "network"}
 
 
 @pytest.mark.parametrize("name", sorted(ALONE))

@@ -1,9 +1,10 @@
-"""Mixed precision and channels_last are options of every training, under the same names, and change no more than they may."""
+"""Mixed precision and channels_last are options of every training, under the same names, and change little."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,15 +13,15 @@ from monai.bundle import ConfigParser, ConfigWorkflow
 from monai.utils import set_determinism
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.training.amp import needs_scaler
+from kneebundle.inferers.autocast import needs_scaler
 from tests.bundles.bundle_runs import BUNDLES, config
 
 CUDA = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
-def small(bundle: Path) -> dict[str, object]:
+def small(bundle: Path) -> dict[str, Any]:
     """Still quicker settings than the other tests of bundles have."""
-    settings: dict[str, object] = {**BUNDLES[bundle.name].small, "phantom_size": 2, "val_interval": 2}
+    settings: dict[str, Any] = {**BUNDLES[bundle.name].small, "phantom_size": 2, "val_interval": 2}
     if "network_def#width" in settings:
         settings["network_def#depth"] = 2
     if bundle.name == "knee_parts_registration":
@@ -28,7 +29,7 @@ def small(bundle: Path) -> dict[str, object]:
     return settings
 
 
-def trained(bundle: Path, output: Path, **settings: object) -> tuple[list[float], dict[str, torch.Tensor]]:
+def trained(bundle: Path, output: Path, **settings: Any) -> tuple[list[float], dict[str, torch.Tensor]]:
     """The losses of a tiny epoch, and the weights after it."""
     workflow = ConfigWorkflow(
         config_file=str(bundle / "configs" / "train.json"),
@@ -43,15 +44,16 @@ def trained(bundle: Path, output: Path, **settings: object) -> tuple[list[float]
     losses: list[float] = []
 
     def note(engine: Engine) -> None:
-        losses.append(engine.state.output["loss"].item())
+        output: Any = engine.state.output
+        losses.append(output["loss"].item())
 
     trainer.add_event_handler(Events.ITERATION_COMPLETED, note)
     workflow.run()
     return losses, torch.load(output / "model_last.pt", weights_only=True)
 
 
-def answer(bundle: Path, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Of inference.json's network to one image, so that the weights must fit it."""
+def predict(bundle: Path, weights: dict[str, torch.Tensor]) -> torch.Tensor:
+    """What inference.json's network makes of one image, so that the weights must fit it."""
     content = config(bundle, "inference.json")
     parser = ConfigParser(content)
     parser.update({key: value for key, value in small(bundle).items() if key.split("#")[0] in content})
@@ -87,7 +89,7 @@ def test_a_training_in_bfloat16_and_channels_last_is_about_that_in_float32(
     plain, _ = trained(bundle, tmp_path / "plain", precision=None, channels_last=False)
     mixed, weights = trained(bundle, tmp_path / "mixed", precision="bfloat16", channels_last=True)
     assert mixed == pytest.approx(plain, rel=0.25)
-    assert bool(answer(bundle, weights).isfinite().all())
+    assert bool(predict(bundle, weights).isfinite().all())
 
 
 @CUDA

@@ -1,4 +1,4 @@
-"""The reader of hands: what it takes, what it refuses, and that what has no label is not learnt."""
+"""The reader of hands: what it takes, what is an error, and that what has no label is not learnt."""
 
 from pathlib import Path
 
@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kneebundle.datasets.hands import LoadHandd, fold_members, hand_records, read_hand_table, wrist_spacing
+from kneebundle.datasets.hands import LoadHandd, read_fold_numbers, read_hand_table, read_hands, wrist_spacing
 from kneebundle.errors import KneeBundleError
+from kneebundle.phantoms.hand import PhantomHands
 
 
 def points(seed: int = 0) -> np.ndarray:
@@ -54,23 +55,23 @@ def test_the_table_gives_points_by_id(folder: Path) -> None:
         (row("66", np.where(np.arange(37)[:, None] == 4, np.nan, points())), "ends of the wrist"),
     ],
 )
-def test_a_wrong_row_is_refused_by_its_line(folder: Path, line: str, said: str) -> None:
+def test_a_wrong_row_is_named_by_its_line(folder: Path, line: str, said: str) -> None:
     path = folder / "landmarks_px.csv"
     path.write_text(path.read_text() + line + "\n")
     with pytest.raises(KneeBundleError, match=said):
         read_hand_table(path)
 
 
-def test_an_image_without_a_row_is_refused(folder: Path) -> None:
+def test_an_image_without_a_row_is_an_error(folder: Path) -> None:
     (folder / "images" / "11.png").rename(folder / "images" / "77.png")
     with pytest.raises(KneeBundleError, match="77 has no row"):
-        hand_records(str(folder), "training")
+        read_hands(folder, "training")
 
 
-def test_a_folder_without_a_table_is_refused(folder: Path) -> None:
+def test_a_folder_without_a_table_is_an_error(folder: Path) -> None:
     (folder / "landmarks_px.csv").unlink()
     with pytest.raises(KneeBundleError, match="no table of landmarks"):
-        hand_records(str(folder), "training")
+        read_hands(folder, "training")
 
 
 def test_points_are_in_mm_and_those_outside_or_without_label_are_not_learnt(folder: Path) -> None:
@@ -85,40 +86,41 @@ def test_points_are_in_mm_and_those_outside_or_without_label_are_not_learnt(fold
 
 
 def test_folds_part_the_images(folder: Path) -> None:
-    held_out = [r["id"] for fold in range(3) for r in hand_records(str(folder), "validation", fold)]
-    assert sorted(held_out) == ["11", "22", "33", "44"]
-    for fold in range(3):
-        trained = {r["id"] for r in hand_records(str(folder), "training", fold, epoch_size=4, phantom_share=0.0)}
-        tested = {r["id"] for r in hand_records(str(folder), "validation", fold)}
-        assert not trained & tested and len(trained | tested) == 4
+    held_out = [[r["id"] for r in read_hands(folder, "validation", fold)] for fold in range(3)]
+    assert held_out == [["11", "44"], ["22"], ["33"]]
+    trained = [[r["id"] for r in read_hands(folder, "training", fold)] for fold in range(3)]
+    assert trained == [["22", "33"], ["11", "33", "44"], ["11", "22", "44"]]
+
+
+def test_fold_minus_1_trains_on_every_hand_and_validates_on_every_third(folder: Path) -> None:
+    train, validation = ([r["id"] for r in read_hands(folder, s, fold=-1)] for s in ("training", "validation"))
+    assert train == ["11", "22", "33", "44"]
+    assert validation == ["11", "44"]
 
 
 def test_fold_lists_go_before_the_order_of_ids(folder: Path) -> None:
     (folder / "cv").mkdir()
     for number, names in enumerate((["44"], ["11", "22"], ["33"]), start=1):
         (folder / "cv" / f"set{number}.txt").write_text("\n".join(names) + "\n")
-    assert fold_members(folder, ["11", "22", "33", "44"]) == [1, 1, 2, 0]
+    assert read_fold_numbers(folder, ["11", "22", "33", "44"]) == [1, 1, 2, 0]
     (folder / "cv" / "set3.txt").write_text("33\n11\n")
     with pytest.raises(KneeBundleError, match="image 11 stands in 2 fold lists"):
-        fold_members(folder, ["11", "22", "33", "44"])
+        read_fold_numbers(folder, ["11", "22", "33", "44"])
     (folder / "cv" / "set3.txt").unlink()
     with pytest.raises(KneeBundleError, match="set3.txt"):
-        fold_members(folder, ["11", "22", "33", "44"])
+        read_fold_numbers(folder, ["11", "22", "33", "44"])
 
 
-def test_an_epoch_repeats_the_hands_and_mixes_phantoms_in(folder: Path) -> None:
-    records = hand_records(str(folder), "training", fold=-1, epoch_size=20, phantom_share=0.25)
-    assert len(records) == 20 and sum("phantom" in r for r in records) == 5
-    assert [sum(r.get("id") == name for r in records) for name in ("11", "22", "33", "44")] == [4, 4, 4, 3]
-
-
-def test_without_a_folder_there_are_phantoms_and_other_ones_for_validation() -> None:
-    train, test = (hand_records("", s, phantom_size=8) for s in ("training", "validation"))
-    assert (len(train), len(test)) == (8, 2)
-    assert not {r["phantom"] for r in train} & {r["phantom"] for r in test}
+def test_a_drawn_hand_is_loaded_as_it_was_drawn() -> None:
+    hands = PhantomHands(3, seed=1, spacing_mm=1.5)
+    radiograph, landmarks = hands[2]
+    loaded = LoadHandd()({"drawn": hands, "index": 2})
+    np.testing.assert_array_equal(loaded["image"][0], radiograph.pixels)
+    np.testing.assert_allclose(loaded["landmarks"], landmarks.points * 1.5)
+    assert (loaded["path"], loaded["image_spacing_mm"]) == ("phantom-2", (1.5, 1.5))
 
 
 @pytest.mark.parametrize("fold", [-2, 3])
-def test_a_fold_that_does_not_exist_is_refused(folder: Path, fold: int) -> None:
+def test_a_fold_that_does_not_exist_is_an_error(folder: Path, fold: int) -> None:
     with pytest.raises(KneeBundleError, match=f"fold {fold} does not exist"):
-        hand_records(str(folder), "training", fold)
+        read_hands(folder, "training", fold)

@@ -1,4 +1,4 @@
-"""Records of knees: tables, folds, the phantom, images for inference."""
+"""Records of knees: tables, folds, images for inference."""
 
 import csv
 from pathlib import Path
@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kneebundle.datasets.knees import LoadKneed, image_records, knee_records, read_landmark_table
-from kneebundle.datasets.surround import Surroundd
+from kneebundle.datasets.knees import LoadKneed, image_records, read_knees, read_landmark_table
 from kneebundle.errors import KneeBundleError
 from kneebundle.landmarks import KNEE_PA
+from kneebundle.phantoms.pa import PhantomKnees, Surroundd, synthesize_knees
 from kneebundle.transforms.points import world_to_normalized
 from kneebundle.transforms.roi import crop_roi
 
@@ -40,22 +40,29 @@ def test_folds_keep_subjects_apart_and_cover_everything(tmp_path: Path) -> None:
     data = write(tmp_path, [row(i) for i in range(40)])
     held_out = []
     for fold in range(5):
-        train, validation = (knee_records(str(data), s, fold) for s in ("training", "validation"))
+        train, validation = (read_knees(data, s, fold) for s in ("training", "validation"))
         assert {r["subject_id"] for r in train}.isdisjoint(r["subject_id"] for r in validation)
         assert len(train) + len(validation) == 40
         held_out += [r["image"] for r in validation]
     assert len(set(held_out)) == 40
-    assert len(knee_records(str(data), "training", fold=-1)) == 40
 
 
-def test_without_data_the_phantom_serves_and_validation_shows_others(tmp_path: Path) -> None:
-    train, validation = (knee_records("", s, phantom_size=8) for s in ("training", "validation"))
-    assert len(train) == 8 and len(validation) == 2
-    assert {r["phantom"] for r in train}.isdisjoint(r["phantom"] for r in validation)
-    loaded = LoadKneed()(train[1])
-    assert loaded["side"] == "L"
-    assert loaded["landmarks"].shape == (16, 2)
-    np.testing.assert_allclose(loaded["center_mm"], loaded["landmarks"][KNEE_PA.center])
+def test_fold_minus_1_trains_on_every_knee_and_validates_on_every_fifth(tmp_path: Path) -> None:
+    data = write(tmp_path, [row(i) for i in range(12)])
+    train, validation = (read_knees(data, split, fold=-1) for split in ("training", "validation"))
+    assert [Path(r["image"]).stem for r in train] == [str(i) for i in range(12)]
+    assert [Path(r["image"]).stem for r in validation] == ["0", "5", "10"]
+
+
+def test_a_drawn_knee_is_loaded_as_it_was_drawn() -> None:
+    knees = PhantomKnees(4, seed=2, size_mm=90, spacing_mm=0.6)
+    radiograph, landmarks, kl = knees[3]
+    loaded = LoadKneed()({"drawn": knees, "index": 3})
+    np.testing.assert_array_equal(loaded["image"][0], radiograph.pixels)
+    np.testing.assert_allclose(loaded["landmarks"], landmarks.points * 0.6)
+    np.testing.assert_allclose(loaded["center_mm"], landmarks.points[KNEE_PA.center] * 0.6)
+    assert (loaded["side"], loaded["kl"], loaded["path"]) == ("L", kl, "phantom-3")
+    assert loaded["image_spacing_mm"] == (0.6, 0.6)
 
 
 @pytest.mark.parametrize(
@@ -75,16 +82,16 @@ def test_a_bad_value_is_named_with_its_line(tmp_path: Path, change: dict[str, An
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match=r"landmarks\.csv"):
-        knee_records(str(tmp_path), "training")
+        read_knees(tmp_path, "training")
     write(tmp_path, [row(i) for i in range(10)], [c for c in COLUMNS if c != "y7"])
     with pytest.raises(KneeBundleError, match="y7"):
-        knee_records(str(tmp_path), "training")
+        read_knees(tmp_path, "training")
     write(tmp_path, [row(i) for i in range(10)])
     (tmp_path / "images" / "3.png").unlink()
     with pytest.raises(KneeBundleError, match=r"3\.png"):
-        knee_records(str(tmp_path), "training", fold=-1)
+        read_knees(tmp_path, "training", fold=-1)
     with pytest.raises(KneeBundleError, match="fold 7"):
-        knee_records(str(tmp_path), "training", fold=7)
+        read_knees(tmp_path, "training", fold=7)
 
 
 def test_a_table_of_more_landmarks_is_another_bundles(tmp_path: Path) -> None:
@@ -95,9 +102,9 @@ def test_a_table_of_more_landmarks_is_another_bundles(tmp_path: Path) -> None:
 
 def test_points_come_in_mm_and_inverted_images_are_turned_round(tmp_path: Path) -> None:
     data = write(tmp_path, [row(i, inverted=i) for i in range(2)])
-    plain, inverted = (LoadKneed()(r) for r in knee_records(str(data), "training", fold=-1, folds=2) for _ in range(1))
+    plain, inverted = (LoadKneed()(record) for record in read_knees(data, "training", fold=-1, folds=2))
     np.testing.assert_allclose(plain["landmarks"][2], [13.0, 13.5])
-    assert float(plain["image"].max()) > 0 > float(inverted["image"].min())
+    np.testing.assert_array_equal(inverted["image"], -plain["image"])
 
 
 def test_images_for_inference_take_side_and_spacing_from_a_table(tmp_path: Path) -> None:
@@ -117,10 +124,8 @@ def test_images_for_inference_take_side_and_spacing_from_a_table(tmp_path: Path)
 @pytest.mark.parametrize("side", ["R", "L"])
 def test_surroundings_lie_on_the_grid_of_the_region(tmp_path: Path, side: str) -> None:
     """Inside the crop the continued leg shows what the region shows."""
-    from kneebundle.datasets.phantoms.samples import synthesize
-
-    synthesize(tmp_path, count=2, seed=3, size_mm=100.0, spacing_mm=0.5)
-    record = next(r for r in knee_records(str(tmp_path), "training", fold=-1, folds=2) if r["side"] == side)
+    synthesize_knees(tmp_path, count=2, seed=3, size_mm=100.0, spacing_mm=0.5)
+    record = next(r for r in read_knees(tmp_path, "training", fold=-1, folds=2) if r["side"] == side)
     data = Surroundd(size_mm=140.0, spacing_mm=0.5)(LoadKneed()(record))
     region = crop_roi(data["image"], data["center_mm"], 140.0, 0.5)
     assert data["surroundings"].shape == region.shape
@@ -137,5 +142,5 @@ def test_surroundings_lie_on_the_grid_of_the_region(tmp_path: Path, side: str) -
 
 
 def test_an_image_as_wide_as_the_region_gets_no_surroundings() -> None:
-    data = Surroundd(size_mm=100.0)(LoadKneed()({"phantom": 0, "seed": 0}))
+    data = Surroundd(size_mm=100.0)(LoadKneed()({"drawn": PhantomKnees(1), "index": 0}))
     assert "surroundings" not in data

@@ -1,4 +1,4 @@
-"""Lateral data sets: three layouts that say the same, folds, the phantom, refusals."""
+"""Lateral data sets: three layouts that say the same, folds, drawn films, errors."""
 
 import csv
 import json
@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kneebundle.datasets.lateral import LoadLaterald, lateral_records
+from kneebundle.datasets.lateral import LoadLaterald, read_lateral_films
 from kneebundle.datasets.lateral_masks import fill_polygons
 from kneebundle.datasets.lateral_points import read_point_table
-from kneebundle.datasets.phantoms.lateral import BONES, POINTS, LateralKnees, synthesize_lateral
 from kneebundle.errors import KneeBundleError
+from kneebundle.landmarks import BONES, LATERAL_POINTS
+from kneebundle.phantoms.lateral import LateralKnees, synthesize_lateral
 
 ROWS, COLUMNS = 60, 44
 # First row, first column, row and column after the last: femur and tibia overlap.
 BOXES = {"femur": (5, 10, 35, 30), "patella": (20, 31, 32, 40), "tibia": (30, 8, 58, 26), "fibula": (33, 4, 58, 9)}
 PLACES = {"p_blum": (12.0, 20.5), "p_tmc": (10.0, 18.0), "p_prox": (10.25, 6.0), "p_dist": (10.0, 15.0)}
-TABLE_COLUMNS = ["image", "subject_id", "spacing_mm", "rater", *(f"{p}_{a}" for p in POINTS for a in "xy")]
+TABLE_COLUMNS = ["image", "subject_id", "spacing_mm", "rater", *(f"{p}_{a}" for p in LATERAL_POINTS for a in "xy")]
 
 
 def boxes() -> np.ndarray:
@@ -76,12 +77,14 @@ def as_coco(folder: Path) -> None:
         {"image_id": 7, "category_id": i, "segmentation": [np.ravel(corners(BOXES[bone])).tolist()]}
         for i, bone in enumerate(BONES)
     ]
-    triples = [[*(np.array(PLACES[point]) + 0.5).tolist(), 2] for point in POINTS]
+    triples = [[*(np.array(PLACES[point]) + 0.5).tolist(), 2] for point in LATERAL_POINTS]
     parts.append({"image_id": 7, "category_id": 4, "keypoints": np.ravel(triples).tolist()})
     parts.append({"image_id": 7, "category_id": 5, "segmentation": {"counts": "x"}})
     content = {
         "images": [{"id": 7, "file_name": "a.png", "spacing_mm": 0.5, "subject_id": "s"}],
-        "categories": [{"id": i, "name": n, **({"keypoints": POINTS} if i == 4 else {})} for i, n in enumerate(names)],
+        "categories": [
+            {"id": i, "name": n, **({"keypoints": LATERAL_POINTS} if i == 4 else {})} for i, n in enumerate(names)
+        ],
         "annotations": parts,
     }
     (folder / "annotations.json").write_text(json.dumps(content))
@@ -105,7 +108,7 @@ def test_every_layout_gives_the_same_arrays(write: Callable[[Path], None], tmp_p
     folder = tmp_path / "set"
     folder.mkdir()
     write(folder)
-    (record,) = lateral_records(str(folder), "training", fold=-1)
+    (record,) = read_lateral_films(folder, "training", fold=-1)
     loaded = LoadLaterald()(record)
     np.testing.assert_array_equal(loaded["masks"], boxes())
     np.testing.assert_allclose(loaded["landmarks"], [PLACES["p_blum"], PLACES["p_tmc"]])
@@ -117,7 +120,7 @@ def test_every_layout_gives_the_same_arrays(write: Callable[[Path], None], tmp_p
 
 def test_drawn_films_come_back_as_they_were_drawn(tmp_path: Path) -> None:
     synthesize_lateral(tmp_path, 2, seed=5, size_px=128)
-    records = lateral_records(str(tmp_path), "training", fold=-1)
+    records = read_lateral_films(tmp_path, "training", fold=-1)
     for record, knee in zip(records, LateralKnees(2, 5, 128), strict=True):
         loaded = LoadLaterald()(record)
         np.testing.assert_array_equal(loaded["image"][0], knee.image)
@@ -132,28 +135,35 @@ def test_folds_keep_subjects_apart(tmp_path: Path) -> None:
     as_pictures(tmp_path / "set", names)
     held_out: list[str] = []
     for fold in range(5):
-        train, validation = (lateral_records(str(tmp_path / "set"), s, fold) for s in ("training", "validation"))
+        train, validation = (read_lateral_films(tmp_path / "set", s, fold) for s in ("training", "validation"))
         assert {r["subject_id"] for r in train}.isdisjoint(r["subject_id"] for r in validation)
         assert len(train) + len(validation) == 10
         held_out += [r["image"] for r in validation]
     assert len(set(held_out)) == 10
 
 
-def test_without_data_the_phantom_serves_and_validation_shows_others() -> None:
-    train, validation = (lateral_records("", s, phantom_size=8, seed=3) for s in ("training", "validation"))
-    assert len(train) == 8 and len(validation) == 2
-    assert {r["phantom"] for r in train}.isdisjoint(r["phantom"] for r in validation)
-    loaded = LoadLaterald()(train[0])
-    assert loaded["image"].shape[1:] == loaded["masks"].shape[1:]
-    knee = LateralKnees(1, 3)[0]
+def test_fold_minus_1_trains_on_every_film_and_validates_on_every_fifth(tmp_path: Path) -> None:
+    as_pictures(tmp_path / "set", tuple("abcdefg"))
+    train, validation = (read_lateral_films(tmp_path / "set", s, fold=-1) for s in ("training", "validation"))
+    assert [Path(r["image"]).stem for r in train] == list("abcdefg")
+    assert [Path(r["image"]).stem for r in validation] == ["a", "f"]
+
+
+def test_a_drawn_film_is_loaded_as_it_was_drawn() -> None:
+    films = LateralKnees(3, 3, 128)
+    loaded = LoadLaterald()({"drawn": films, "index": 2})
+    knee = films[2]
     np.testing.assert_array_equal(loaded["image"][0], knee.image)
+    np.testing.assert_array_equal(loaded["masks"], knee.masks)
     np.testing.assert_allclose(loaded["landmarks"], knee.landmarks, rtol=1e-6)
+    np.testing.assert_allclose(loaded["cortex_line"], knee.cortex_line, rtol=1e-6)
+    assert loaded["path"] == loaded["subject_id"] == "phantom-2"
 
 
 def test_of_several_raters_the_first_counts_and_an_unknown_point_is_nan(tmp_path: Path) -> None:
     as_pictures(tmp_path / "set")
     table(tmp_path / "set", [{"rater": "A", "p_tmc_x": "", "p_tmc_y": ""}, {"rater": "B", "p_blum_x": 13}])
-    (record,) = lateral_records(str(tmp_path / "set"), "training", fold=-1)
+    (record,) = read_lateral_films(tmp_path / "set", "training", fold=-1)
     loaded = LoadLaterald()(record)
     np.testing.assert_allclose(loaded["landmarks"], [PLACES["p_blum"], (np.nan, np.nan)])
     assert [r["rater"] for r in read_point_table(tmp_path / "set/points.csv")] == ["A", "B"]
@@ -177,26 +187,26 @@ def test_a_polygon_covers_the_pixels_it_covers_by_half() -> None:
         ({"spacing_mm": ""}, "spacing"),
     ],
 )
-def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+def test_a_bad_row_is_an_error_in_one_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     as_pictures(tmp_path / "set")
     table(tmp_path / "set", [change])
-    with pytest.raises(KneeBundleError, match=message) as refusal:
-        LoadLaterald()(lateral_records(str(tmp_path / "set"), "training", fold=-1)[0])
-    assert "\n" not in str(refusal.value)
+    with pytest.raises(KneeBundleError, match=message) as caught:
+        LoadLaterald()(read_lateral_films(tmp_path / "set", "training", fold=-1)[0])
+    assert "\n" not in str(caught.value)
 
 
-def test_bad_masks_and_labels_are_refused(tmp_path: Path) -> None:
+def test_bad_masks_and_labels_are_errors(tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match="no labels"):
-        lateral_records(str(tmp_path), "training", fold=-1)
+        read_lateral_films(tmp_path, "training", fold=-1)
     as_pictures(tmp_path / "set")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "set/masks/a_tibia.png")
     with pytest.raises(KneeBundleError, match=r"a_tibia\.png.*9 x 9"):
-        LoadLaterald()(lateral_records(str(tmp_path / "set"), "training", fold=-1)[0])
+        LoadLaterald()(read_lateral_films(tmp_path / "set", "training", fold=-1)[0])
     (tmp_path / "set/masks/a_fibula.png").unlink()
     with pytest.raises(KneeBundleError, match=r"a_fibula\.png"):
-        lateral_records(str(tmp_path / "set"), "training", fold=-1)
+        read_lateral_films(tmp_path / "set", "training", fold=-1)
     with pytest.raises(KneeBundleError, match="fold 9"):
-        lateral_records(str(tmp_path / "set"), "training", fold=9)
+        read_lateral_films(tmp_path / "set", "training", fold=9)
 
     coco = tmp_path / "coco"
     coco.mkdir()
@@ -205,17 +215,17 @@ def test_bad_masks_and_labels_are_refused(tmp_path: Path) -> None:
     content["annotations"][0]["segmentation"] = {"counts": "abc", "size": [1, 1]}
     (coco / "annotations.json").write_text(json.dumps(content))
     with pytest.raises(KneeBundleError, match="run-length"):
-        lateral_records(str(coco), "training", fold=-1)
+        read_lateral_films(coco, "training", fold=-1)
     (coco / "annotations.json").write_text('{"images": 3}')
     with pytest.raises(KneeBundleError, match="no COCO file"):
-        lateral_records(str(coco), "training", fold=-1)
+        read_lateral_films(coco, "training", fold=-1)
 
     labelme = tmp_path / "labelme"
     labelme.mkdir()
     as_labelme(labelme)
     (labelme / "a.png").unlink()
     with pytest.raises(KneeBundleError, match=r"a\.png.*not there"):
-        lateral_records(str(labelme), "training", fold=-1)
+        read_lateral_films(labelme, "training", fold=-1)
     (labelme / "a.json").write_text("{")
     with pytest.raises(KneeBundleError, match="cannot be read"):
-        lateral_records(str(labelme), "training", fold=-1)
+        read_lateral_films(labelme, "training", fold=-1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -18,6 +19,7 @@ from kneebundle.datasets import oai
 from kneebundle.datasets.kneel_annotations import read_annotations
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.tables import write_table
+from kneebundle.radiograph import Radiograph
 from kneebundle.transforms.resample import resample_to_spacing
 
 SPACING_MM = 0.4
@@ -103,7 +105,7 @@ def brightest(path: Path) -> np.ndarray:
 
 def test_points_lie_on_what_the_films_show(tree: Path) -> None:
     summary = oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
-    assert (summary.done, summary.skipped) == (3, 0)
+    assert (summary.done, summary.done_before) == (3, 0)
     stage2 = rows(tree / "out/stage2/landmarks.csv")
     assert [row["image"] for row in stage2] == ["1R.png", "1L.png", "2L.png"]
     for row in stage2:
@@ -140,29 +142,34 @@ def test_annotation_pixels_are_those_of_the_film_resampled_to_0_3_mm(tree: Path)
     assert oai._film_points_mm(film, knee) == pytest.approx(world.T[:, ::-1])
 
 
-def test_what_is_refused_is_listed_with_its_reason(tree: Path) -> None:
+def test_errors_are_listed_with_their_reason(tree: Path) -> None:
     summary = oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
     errors = {row["path"]: row["reason"] for row in rows(tree / "out/errors.csv")}
     assert list(errors) == [str(tree / "oai/0/3/001"), "4", str(tree / "oai/0/5/001")]
-    assert len(summary.refused) == 3
+    assert len(summary.errors) == 3
     assert "contents.csv lists no" in errors["4"]
     assert "landmarks of knee L lie outside" in errors[str(tree / "oai/0/5/001")]
 
 
-def test_run_again_goes_on_where_it_stopped(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_resumes_the_first(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
     before = (tree / "out/stage2/landmarks.csv").read_bytes()
     (tree / "out/records/1.json").unlink()
     read: list[Path] = []
     original = oai.read_radiograph
-    monkeypatch.setattr(oai, "read_radiograph", lambda path, **o: read.append(path) or original(path, **o))
+
+    def note(path: Path, **options: Any) -> Radiograph:
+        read.append(path)
+        return original(path, **options)
+
+    monkeypatch.setattr(oai, "read_radiograph", note)
     summary = oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
     assert [path.parent.name for path in read] == ["1", "3", "5"]
-    assert (summary.done, summary.skipped) == (2, 1)
+    assert (summary.done, summary.done_before) == (2, 1)
     assert (tree / "out/stage2/landmarks.csv").read_bytes() == before
 
 
-def test_a_tree_without_annotated_subjects_is_refused(tree: Path) -> None:
+def test_a_tree_without_annotated_subjects_is_an_error(tree: Path) -> None:
     write_table(tree / "oai/contents.csv", ["ParticipantID", "Folder", "SeriesDescription"], [["9", "0/9", oai.SERIES]])
     with pytest.raises(KneeBundleError, match="lists no 'Bilateral PA Fixed Flexion Knee' of the 5 annotated subjects"):
         oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")

@@ -42,7 +42,7 @@ def test_every_grade_has_its_share_and_a_subjects_knees_stay_together() -> None:
     assert len(halves) <= 1, "only the last subject may be cut in two"
 
 
-def test_more_knees_than_there_are_is_refused() -> None:
+def test_more_knees_than_there_are_is_an_error() -> None:
     with pytest.raises(KneeBundleError, match="200 knees"):
         training_subset(made_records(), 201)
     with pytest.raises(KneeBundleError, match="0 for all"):
@@ -50,5 +50,5 @@ def test_more_knees_than_there_are_is_refused() -> None:
 
 
 def test_phantoms_have_no_subjects() -> None:
-    chosen = training_subset([{"phantom": i, "seed": 0} for i in range(6)], 2)
-    assert len({record["phantom"] for record in chosen}) == 2
+    chosen = training_subset([{"drawn": "phantoms", "index": i} for i in range(6)], 2)
+    assert len({record["index"] for record in chosen}) == 2

@@ -100,7 +100,7 @@ def test_lossy_wavelets_and_near_lossless_are_read(
 @pytest.mark.parametrize("kind", ["implicit", "bigendian", "expb", "RLE", "jpeg_ls_lossless", "jp2klossless", "padded"])
 def test_files_of_other_makers_agree(tmp_path: Path, kind: str) -> None:
     for name in ("MR_small.dcm", f"MR_small_{kind}.dcm"):
-        dataset = dcmread(get_testdata_file(name, download=False))
+        dataset = dcmread(str(get_testdata_file(name, download=False)))
         dataset.Modality = "DX"
         dataset.save_as(tmp_path / name)
     first, second = (read_radiograph(tmp_path / name) for name in ("MR_small.dcm", f"MR_small_{kind}.dcm"))
@@ -122,19 +122,21 @@ def test_a_file_without_preamble_and_header_is_read(tmp_path: Path, knee: np.nda
 
 
 @pytest.mark.parametrize("name", ["explicit little endian", "RLE"])
-def test_frames_are_refused_unless_one_is_chosen(tmp_path: Path, knee: np.ndarray, name: str) -> None:
+def test_frames_are_errors_unless_one_is_chosen(tmp_path: Path, knee: np.ndarray, name: str) -> None:
     frames = np.stack([knee, knee + 1, knee + 2])
     write_dicom(tmp_path / "x.dcm", frames, (0.2, 0.2), transfer_syntax=LOSSLESS[name])
     with pytest.raises(
-        KneeBundleError, match=r"x\.dcm: the file has 3 frames; a radiograph is one image.*frame=0 to 2"
+        KneeBundleError, match=r"x\.dcm: the file has 3 frames; a radiograph is one image.*one of 0 to 2"
     ):
         read_radiograph(tmp_path / "x.dcm")
     np.testing.assert_array_equal(read_radiograph(tmp_path / "x.dcm", frame=1).pixels, knee + 1)
 
 
-def test_no_spacing_is_refused_unless_one_is_given(tmp_path: Path, knee: np.ndarray) -> None:
+def test_no_spacing_is_an_error_unless_one_is_given(tmp_path: Path, knee: np.ndarray) -> None:
     write_dicom(tmp_path / "x.dcm", knee, None)
-    with pytest.raises(KneeBundleError, match=r"x\.dcm: .*neither PixelSpacing nor ImagerPixelSpacing; .*--spacing MM"):
+    with pytest.raises(
+        KneeBundleError, match=r"x\.dcm: .*neither PixelSpacing nor ImagerPixelSpacing; the size of a pixel"
+    ):
         read_radiograph(tmp_path / "x.dcm")
     read = read_radiograph(tmp_path / "x.dcm", spacing_mm=0.2)
     assert (read.spacing_mm, read.spacing_source) == ((0.2, 0.2), "argument")
@@ -152,24 +154,24 @@ def test_no_spacing_is_refused_unless_one_is_given(tmp_path: Path, knee: np.ndar
         ("DICOMDIR", r"the DICOM file holds no image"),
     ],
 )
-def test_what_is_no_radiograph_is_refused(name: str, reason: str) -> None:
+def test_what_is_no_radiograph_is_an_error(name: str, reason: str) -> None:
     with pytest.raises(KneeBundleError, match=reason):
-        read_radiograph(get_testdata_file(name, download=False), spacing_mm=0.2)
+        read_radiograph(str(get_testdata_file(name, download=False)), spacing_mm=0.2)
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
 @pytest.mark.parametrize("kept", [0.1, 0.6, 0.97])
-def test_a_truncated_file_is_refused(tmp_path: Path, knee: np.ndarray, name: str, kept: float) -> None:
+def test_a_truncated_file_is_an_error(tmp_path: Path, knee: np.ndarray, name: str, kept: float) -> None:
     encode = _jpeg(lossless=True, bitspersample=12) if "JPEG lossless" in name else None
     write_dicom(tmp_path / "x.dcm", knee, (0.2, 0.2), transfer_syntax=LOSSLESS[name], encode=encode)
     content = (tmp_path / "x.dcm").read_bytes()
     (tmp_path / "x.dcm").write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(KneeBundleError, match=r"x\.dcm: .*(export it again|give the radiograph itself)") as refusal:
+    with pytest.raises(KneeBundleError, match=r"x\.dcm: .*(export it again|give the radiograph itself)") as raised:
         read_radiograph(tmp_path / "x.dcm")
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_a_compressed_stream_that_is_broken_is_refused(tmp_path: Path, knee: np.ndarray) -> None:
+def test_a_compressed_stream_that_is_broken_is_an_error(tmp_path: Path, knee: np.ndarray) -> None:
     write_dicom(tmp_path / "x.dcm", knee, (0.2, 0.2), transfer_syntax=uid.JPEG2000Lossless)
     dataset = dcmread(tmp_path / "x.dcm")
     dataset.PixelData = encapsulate([b"no codestream at all"])

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from kneebundle.io.dicom_spacing import stated_spacing
+from kneebundle.io.dicom_spacing import read_spacing
 
 FACTOR = "EstimatedRadiographicMagnificationFactor"
 
@@ -49,25 +49,25 @@ def _dataset(**attributes: Any) -> Dataset:
 def test_the_most_trustworthy_spacing_is_used_and_named(
     attributes: dict[str, Any], spacing: tuple[float, float], source: str
 ) -> None:
-    stated, stated_source, _ = stated_spacing(_dataset(**attributes), (2000, 2400))
+    stated, stated_source, _ = read_spacing(_dataset(**attributes), (2000, 2400))
     assert stated == pytest.approx(spacing)
     assert stated_source == source
 
 
 def test_a_spacing_on_the_detector_is_noted_as_such() -> None:
-    assert "detector" in stated_spacing(_dataset(ImagerPixelSpacing=[0.2, 0.2]), (2000, 2400))[2][0]
-    assert stated_spacing(_dataset(PixelSpacing=[0.2, 0.2]), (2000, 2400))[2] == ()
+    assert "detector" in read_spacing(_dataset(ImagerPixelSpacing=[0.2, 0.2]), (2000, 2400))[2][0]
+    assert read_spacing(_dataset(PixelSpacing=[0.2, 0.2]), (2000, 2400))[2] == ()
 
 
 @pytest.mark.parametrize("value", [[0, 0], [-0.2, 0.2], [0.0002, 0.0002], [168, 168]])
 def test_nonsense_is_no_spacing(value: list[float]) -> None:
-    spacing, found, _ = stated_spacing(_dataset(PixelSpacing=value), (2000, 2400))
+    spacing, found, _ = read_spacing(_dataset(PixelSpacing=value), (2000, 2400))
     assert spacing is None
     assert "PixelSpacing" in found
 
 
 def test_no_spacing_is_said_so() -> None:
-    assert stated_spacing(Dataset(), (2000, 2400))[:2] == (
+    assert read_spacing(Dataset(), (2000, 2400))[:2] == (
         None,
         "the DICOM file states neither PixelSpacing nor ImagerPixelSpacing",
     )

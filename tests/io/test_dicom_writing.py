@@ -46,7 +46,7 @@ def test_the_header_says_what_was_asked_for(tmp_path: Path, knee: np.ndarray) ->
     np.testing.assert_array_equal(dataset.pixel_array, 4095 - knee)
 
 
-def test_greys_that_do_not_fit_are_refused(tmp_path: Path, knee: np.ndarray) -> None:
+def test_greys_that_do_not_fit_are_errors(tmp_path: Path, knee: np.ndarray) -> None:
     with pytest.raises(
         KneeBundleError, match=r"x\.dcm: the greys need .* 8 bits hold 0 to 255, choose other bits_stored"
     ):

@@ -53,13 +53,13 @@ def test_a_mixed_folder_gives_its_images_sorted(tmp_path: Path, knee: np.ndarray
     ]
 
 
-def test_a_file_is_answered_whatever_it_is(tmp_path: Path) -> None:
+def test_a_file_is_returned_whatever_it_is(tmp_path: Path) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("words")
     assert find_images(file) == [file]
 
 
-def test_a_folder_without_images_and_a_missing_path_are_refused(tmp_path: Path) -> None:
+def test_a_folder_without_images_and_a_missing_path_are_errors(tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match=r"no image was found in this folder; give"):
         find_images(tmp_path)
     with pytest.raises(KneeBundleError, match=r"nowhere: there is no such file or folder"):

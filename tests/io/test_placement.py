@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from kneebundle.io.dicom_writing import write_dicom
-from kneebundle.io.placement import placement_of, read_placement
+from kneebundle.io.placement import make_placement, read_placement
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (60, 40)).astype(np.uint8)
 POINTS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [3.5, 7.25]])
@@ -20,7 +20,7 @@ POINTS = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [3.5, 7.25]])
 def test_a_picture_lies_at_one_mm_a_pixel(tmp_path: Path) -> None:
     Image.fromarray(PIXELS).save(tmp_path / "film.png", dpi=(300, 300))
     lps = read_placement(tmp_path / "film.png", (0.2, 0.3)).to_lps(POINTS)
-    np.testing.assert_allclose(lps, [[0, 0, 0], [10, 0, 0], [0, 10, 0], [3.5, 7.25, 0]])
+    np.testing.assert_allclose(lps, np.array([[0, 0, 0], [10, 0, 0], [0, 10, 0], [3.5, 7.25, 0]]))
 
 
 @pytest.mark.parametrize(
@@ -58,5 +58,5 @@ def test_the_way_back_is_exact(tmp_path: Path) -> None:
 def test_a_file_that_itk_cannot_read_lies_at_the_spacing_given(tmp_path: Path) -> None:
     (tmp_path / "film.xyz").write_bytes(b"no image")
     placement = read_placement(tmp_path / "film.xyz", (0.2, 0.3))
-    np.testing.assert_allclose(placement.to_lps(POINTS), placement_of((0.2, 0.3)).to_lps(POINTS))
+    np.testing.assert_allclose(placement.to_lps(POINTS), make_placement((0.2, 0.3)).to_lps(POINTS))
     np.testing.assert_allclose(placement.to_lps(POINTS)[3], [3.5 * 0.3, 7.25 * 0.2, 0])

@@ -59,14 +59,14 @@ def test_uniform_edges_are_noted_and_left(tmp_path: Path, knee: np.ndarray) -> N
         ("scan.tif", b"II*\0" + bytes(60), r"scan\.tif: this is no image that can be read"),
     ],
 )
-def test_a_file_that_is_no_image_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_a_file_that_is_no_image_is_one_line_of_error(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(KneeBundleError, match=reason) as refusal:
+    with pytest.raises(KneeBundleError, match=reason) as raised:
         read_radiograph(tmp_path / name, spacing_mm=0.2)
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(raised.value)
 
 
-def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
+def test_a_missing_file_and_a_folder_are_errors(tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match=r"nowhere\.png: there is no such file"):
         read_radiograph(tmp_path / "nowhere.png")
     with pytest.raises(KneeBundleError, match=r"this is a folder"):
@@ -80,14 +80,14 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         (np.full((50, 50), 7, np.uint8), r"the image is blank"),
     ],
 )
-def test_an_image_without_a_knee_in_it_is_refused(tmp_path: Path, values: np.ndarray, reason: str) -> None:
+def test_an_image_without_a_knee_in_it_is_an_error(tmp_path: Path, values: np.ndarray, reason: str) -> None:
     with pytest.raises(KneeBundleError, match=r"x\.png: .*" + reason):
         read_radiograph(_png(tmp_path / "x.png", values), spacing_mm=0.5)
 
 
 @pytest.mark.parametrize("spacing", [0.0, -0.2, 200.0, float("nan"), (0.2, 0.0), 0.03])
-def test_a_spacing_that_no_radiograph_has_is_refused(tmp_path: Path, knee: np.ndarray, spacing: float) -> None:
+def test_a_spacing_that_no_radiograph_has_is_an_error(tmp_path: Path, knee: np.ndarray, spacing: float) -> None:
     with pytest.raises(
-        KneeBundleError, match=r"x\.png: --spacing gives a pixel spacing of .*; give the size of one pixel"
+        KneeBundleError, match=r"x\.png: the spacing was given as a pixel spacing of .*; the size of one pixel"
     ):
         read_radiograph(_png(tmp_path / "x.png", knee), spacing_mm=spacing)

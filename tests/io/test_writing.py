@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from kneebundle.io.writing import sweep_leftovers, write_whole
+from kneebundle.io.writing import remove_leftovers, write_atomically
 
 
 def test_the_file_takes_its_place_only_when_the_block_is_done(tmp_path: Path) -> None:
     target = tmp_path / "result.nii.gz"
-    with write_whole(target) as temporary:
+    with write_atomically(target) as temporary:
         temporary.write_text("new")
         assert not target.exists()
         assert temporary.parent == tmp_path
@@ -19,13 +19,18 @@ def test_the_file_takes_its_place_only_when_the_block_is_done(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [target]
 
 
+def fail_to_write(target: Path, error: type[BaseException]) -> None:
+    with write_atomically(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path, error: type[BaseException]) -> None:
     target = tmp_path / "result.csv"
     target.write_text("old")
-    with pytest.raises(error), write_whole(target) as temporary:
-        temporary.write_text("half")
-        raise error
+    with pytest.raises(error):
+        fail_to_write(target, error)
     assert target.read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -44,6 +49,6 @@ def test_old_leftovers_are_swept_and_nothing_else(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (0, 0))
     (tmp_path / old[-1]).mkdir()
     (tmp_path / ".ba9876543210.png").write_bytes(b"")  # perhaps being written
-    sweep_leftovers(tmp_path)
+    remove_leftovers(tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {".hidden.png", "k0.json", ".0123456789ab.d", ".ba9876543210.png"}

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kneebundle.inference.results import KneeResult, RadiographResult
 from kneebundle.io.dicom_writing import write_dicom
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import Landmarks
 from kneebundle.radiograph import Side
 from kneebundle.reports.json_report import to_document
+from kneebundle.results import KneeResult, RadiographResult
 
 ROWS, COLUMNS = 400, 500
 SPACING_MM = (0.5, 0.4)
@@ -37,13 +37,15 @@ def write_film(path: Path, **attributes: Any) -> Path:
             pixels[y - 2 : y + 3, x - 2 : x + 3] = 4000
     write_dicom(path, pixels, SPACING_MM, view="pa-bilateral", attributes=attributes)
     if "PatientOrientation" in attributes:
-        turn = read_radiograph(path).turn
-        write_dicom(path, turn.undo(pixels), turn.pair(SPACING_MM), view="pa-bilateral", attributes=attributes)
+        orientation = read_radiograph(path).orientation
+        write_dicom(
+            path, orientation.undo(pixels), orientation.pair(SPACING_MM), view="pa-bilateral", attributes=attributes
+        )
     return path
 
 
-def answer_for(path: Path) -> dict[str, Any]:
-    """What the landmark model answers when it finds both knees exactly."""
+def predict_exactly(path: Path) -> dict[str, Any]:
+    """The document of a prediction that finds both knees exactly."""
     film = read_radiograph(path)
     knees = tuple(
         KneeResult(side, center, 140.0, Landmarks(knee_points(center), "px", confidence=np.full(16, 0.5)))

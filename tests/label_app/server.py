@@ -43,8 +43,8 @@ def label_environment(repository: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Status and body of an HTTP answer."""
+class Response:
+    """Status and body of an HTTP response."""
 
     status: int
     body: bytes
@@ -61,7 +61,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that answers."""
+    """A server that runs."""
 
     address: str
     log: Path
@@ -74,7 +74,7 @@ class Server:
         file: tuple[str, Path] | None = None,
         body: dict[str, Any] | None = None,
         field: str = "params",
-    ) -> Answer:
+    ) -> Response:
         """Send a form with ``params`` as JSON in a field and ``file`` (its field and path), or ``body`` as JSON."""
         request = urllib.request.Request(f"{self.address}{path}", method=method)
         if body is not None:
@@ -85,10 +85,10 @@ class Server:
             request.data = _form(boundary, field, params, file)
             request.add_header("Content-Type", f"multipart/form-data; boundary={boundary}")
         try:
-            with urllib.request.urlopen(request, timeout=300) as answer:
-                return Answer(answer.status, answer.read())
+            with urllib.request.urlopen(request, timeout=300) as response:
+                return Response(response.status, response.read())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, error.read())
+            return Response(error.code, error.read())
 
     def wait_for(self, task: str, seconds: float) -> dict[str, Any]:
         """The state of the last training or scoring, when it has ended."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from kneebundle.bundles import find_installed_bundle
 from kneebundle.cli import main
 from kneebundle.errors import KneeBundleError
-from kneebundle.label_app.folder import MODELS, chosen_models, write_app
-from kneebundle.zoo.installed import bundle_root
+from kneebundle.label_app.folder import MODELS, choose_models, write_app
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,9 @@ def test_the_app_has_all_that_it_serves(app: Path) -> None:
     assert "fastapi" in (app / "requirements.txt").read_text()
     for bundle in (*MODELS, "knee_roi_localization"):
         for part in ("configs/inference.json", "configs/train.json", "models/model.pt"):
-            copied, shipped = ((root / part).read_bytes() for root in (app / "model" / bundle, bundle_root(bundle)))
-            assert hashlib.sha256(copied).digest() == hashlib.sha256(shipped).digest()
+            roots = (app / "model" / bundle, find_installed_bundle(bundle))
+            copied, shipped = (hashlib.sha256((root / part).read_bytes()).digest() for root in roots)
+            assert copied == shipped
     assert sorted(path.name for path in app.parent.iterdir()) == ["app"]
 
 
@@ -46,13 +47,14 @@ def test_an_app_is_brought_up_to_date_and_keeps_what_it_trained(app: Path, capsy
     (app / "README.md").unlink()
 
     assert call("-o", str(app)) == 2
-    assert "--overwrite brings it up to date" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "overwriting brings it up to date" in said and "--overwrite" in said
     assert not (app / "README.md").exists()
 
     assert call("-o", str(app), "--overwrite") == 0
     assert trained.read_bytes() == b"mine"
     assert (app / "README.md").is_file()
-    shipped = bundle_root(MODELS[0]) / "models" / "model.pt"
+    shipped = find_installed_bundle(MODELS[0]) / "models" / "model.pt"
     assert (app / "model" / MODELS[0] / "models" / "model.pt").read_bytes() == shipped.read_bytes()
 
 
@@ -62,14 +64,14 @@ def test_another_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixt
         assert call("-o", str(tmp_path), *options) == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert "holds something else than this app; give a new or an empty one" in said
+        assert "holds something else than this app; a new or empty one is needed" in said
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
 def test_models_are_chosen_by_name() -> None:
-    assert chosen_models("all") == MODELS
-    assert chosen_models(" knee_surgical_planning ,knee_surgical_planning") == ["knee_surgical_planning"]
+    assert choose_models("all") == MODELS
+    assert choose_models(" knee_surgical_planning ,knee_surgical_planning") == ["knee_surgical_planning"]
     with pytest.raises(
-        KneeBundleError, match="there is no model 'hand'; --conf models takes knee_landmark_localization"
+        KneeBundleError, match="there is no model 'hand'; knee_landmark_localization, .* or all is needed"
     ):
-        chosen_models("knee_landmark_localization,hand")
+        choose_models("knee_landmark_localization,hand")

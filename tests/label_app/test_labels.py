@@ -1,4 +1,4 @@
-"""Labels are read as the models answer and as 3D Slicer saves; others are refused with the reason."""
+"""Labels are read as the models write and as 3D Slicer saves; others are an error with the reason."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.placement import read_placement
-from kneebundle.label_app.labels import label_spacing, parse_label, read_label
+from kneebundle.label_app.labels import parse_label, read_label, read_label_spacing
 from kneebundle.reports.slicer_markups import to_markups
-from tests.label_app.points import CENTERS, SPACING_MM, answer_for, knee_points, write_film, write_label
+from tests.label_app.points import CENTERS, SPACING_MM, knee_points, predict_exactly, write_film, write_label
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +27,9 @@ def parsed(content: Any, film: Path, folder: Path) -> dict[str, np.ndarray]:
     return {k.side: k.points_px for k in parse_label(read_label(path), read_placement(film), path)}
 
 
-def test_an_answer_and_its_markups_are_labels(film: Path, tmp_path: Path) -> None:
-    document = answer_for(film)
-    assert label_spacing(document) == SPACING_MM
+def test_a_prediction_and_its_markups_are_labels(film: Path, tmp_path: Path) -> None:
+    document = predict_exactly(film)
+    assert read_label_spacing(document) == SPACING_MM
     for content in (document, to_markups(document, read_placement(film))):
         found = parsed(content, film, tmp_path)
         assert list(found) == ["R", "L"]
@@ -43,7 +43,7 @@ def test_a_label_may_be_short_and_of_one_knee(film: Path, tmp_path: Path) -> Non
     found = parsed(content, film, tmp_path)
     assert list(found) == ["L"]
     np.testing.assert_allclose(found["L"], [[10 * i, 7] for i in range(16)])
-    assert label_spacing(content) is None
+    assert read_label_spacing(content) is None
 
 
 def drop_a_point(document: dict[str, Any]) -> None:
@@ -81,16 +81,16 @@ def make_lateral(document: dict[str, Any]) -> None:
         (drop_a_point, "knee L has 15 of 16 landmarks, tibia_center is missing"),
         (double_a_point, "knee R has tibia_lateral_edge twice"),
         (rename_a_point, "knee R has a landmark 'patella', which is none of tibia_lateral_edge"),
-        (lose_a_coordinate, "a landmark is not as the answers have it .*y_px"),
+        (lose_a_coordinate, "a landmark is not as in a prediction .*y_px"),
         (take_another_side, "the side of a knee is 'both'; R or L"),
         (take_all_points, "the label has no landmarks"),
         (make_lateral, "the label is of a lateral film"),
     ],
 )
-def test_what_cannot_be_trained_on_is_refused(
+def test_what_cannot_be_trained_on_is_an_error(
     film: Path, tmp_path: Path, spoil: Callable[[dict[str, Any]], None], reason: str
 ) -> None:
-    document = copy.deepcopy(answer_for(film))
+    document = copy.deepcopy(predict_exactly(film))
     spoil(document)
     with pytest.raises(KneeBundleError, match=f"label.json: {reason}"):
         parsed(document, film, tmp_path)
@@ -99,7 +99,7 @@ def test_what_cannot_be_trained_on_is_refused(
 @pytest.mark.parametrize(
     ("text", "reason"), [("{", "cannot be read as JSON"), ("[1]", "neither 'knees' nor 'markups'")]
 )
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_of_another_kind_is_an_error(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "label.json").write_text(text)
     with pytest.raises(KneeBundleError, match=reason):
         read_label(tmp_path / "label.json")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.inference.results import KneeResult, LateralResult, RadiographResult
-from kneebundle.label_app.scores import choose_film, film_score, score_in
+from kneebundle.label_app.scores import choose_image, read_score, score_prediction
 from kneebundle.landmarks import KNEE_LATERAL, Landmarks
 from kneebundle.measurements.schoettle import SchoettlePlan
 from kneebundle.radiograph import Radiograph
+from kneebundle.results import KneeResult, LateralResult, RadiographResult
 
 FILM = Radiograph(np.random.default_rng(0).random((50, 50)).astype(np.float32), (1.0, 1.0))
 
@@ -26,16 +26,16 @@ def knee(confidence: float | None) -> KneeResult:
 
 @pytest.mark.parametrize(("knees", "score"), [((0.6,), 0.8), ((0.6, 0.2), 0.6), ((0.9, None), 0.0), ((), 0.0)])
 def test_a_film_is_as_sure_as_its_least_sure_knee(knees: tuple[float | None, ...], score: float) -> None:
-    assert film_score(RadiographResult(FILM, tuple(map(knee, knees)))) == pytest.approx(score)
+    assert score_prediction(RadiographResult(FILM, tuple(map(knee, knees)))) == pytest.approx(score)
 
 
 def test_a_lateral_film_without_a_plan_scores_nothing() -> None:
     landmarks = Landmarks(np.zeros((2, 2)), "px", KNEE_LATERAL, np.array([0.5, 0.7]))
     planned = LateralResult(FILM, {}, landmarks, SchoettlePlan((1.0, 1.0)))
-    assert film_score(planned) == pytest.approx(0.6)
-    assert film_score(LateralResult(FILM, {}, landmarks, SchoettlePlan((1.0, 1.0), refused="no cortex"))) == 0.0
+    assert score_prediction(planned) == pytest.approx(0.6)
+    assert score_prediction(LateralResult(FILM, {}, landmarks, SchoettlePlan((1.0, 1.0), refused="no cortex"))) == 0.0
     with pytest.raises(KneeBundleError, match="no patella"):
-        film_score(LateralResult(FILM, {}, None, SchoettlePlan((1.0, 1.0), refused="no patella")))
+        score_prediction(LateralResult(FILM, {}, None, SchoettlePlan((1.0, 1.0), refused="no patella")))
 
 
 def info(score: float | None, given: float | None = None, model: str = "m") -> dict[str, Any]:
@@ -59,18 +59,18 @@ REFUSED = {"confidence": {"m": {"refused": "the file is empty"}}}
     ids=["least sure", "not given out yet", "longest ago", "of this model", "unreadable", "none"],
 )
 def test_which_film_comes_next(infos: dict[str, dict[str, Any]], chosen: str | None) -> None:
-    assert choose_film(infos, "m", "s") == chosen
+    assert choose_image(infos, "m", "s") == chosen
 
 
 def test_without_scores_any_film_may_come() -> None:
     infos = {name: info(None) for name in "abc"} | {"d": REFUSED}
-    assert {choose_film(infos, "m", "s", seed) for seed in range(30)} == {"a", "b", "c"}
+    assert {choose_image(infos, "m", "s", seed) for seed in range(30)} == {"a", "b", "c"}
     infos["a"] = infos["b"] = info(None, given=1)
-    assert {choose_film(infos, "m", "s", seed) for seed in range(10)} == {"c"}
+    assert {choose_image(infos, "m", "s", seed) for seed in range(10)} == {"c"}
 
 
-def test_a_refused_film_has_no_number() -> None:
-    assert score_in(info(0.4), "m") == 0.4
-    assert score_in(info(None), "m") is None
-    refused = score_in(REFUSED, "m")
-    assert refused is not None and math.isnan(refused)
+def test_an_image_that_failed_has_no_number() -> None:
+    assert read_score(info(0.4), "m") == 0.4
+    assert read_score(info(None), "m") is None
+    failed = read_score(REFUSED, "m")
+    assert failed is not None and math.isnan(failed)

@@ -37,7 +37,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(programs: Path, app: Path, repository: Path) -> Iterator[Server]:
-    """A server that serves both models, its store holding a crop, a bilateral film, one without spacing and a broken one."""
+    """A server of both models; its store holds a crop, a bilateral film, one without spacing and a broken one."""
     samples, home = repository / "samples", app.parent
     broken = home / "broken.png"
     broken.write_bytes((samples / "knees" / "knee_R_kl2.png").read_bytes()[:3000])
@@ -56,9 +56,9 @@ def server(programs: Path, app: Path, repository: Path) -> Iterator[Server]:
 
 
 def infer(server: Server, image: str, model: str = LANDMARKS, **params: Any) -> dict[str, Any]:
-    answer = server.call("POST", f"/infer/{model}?image={image}&output=json", params)
-    assert answer.status == 200, answer.body
-    document: dict[str, Any] = answer.json
+    response = server.call("POST", f"/infer/{model}?image={image}&output=json", params)
+    assert response.status == 200, response.body
+    document: dict[str, Any] = response.json
     return document
 
 
@@ -106,11 +106,11 @@ def test_landmarks_come_in_pixels_and_mm(server: Server, repository: Path, image
 
 
 def test_markups_lie_on_the_film_as_itk_reads_it(server: Server, repository: Path) -> None:
-    answer = server.call("POST", f"/infer/{LANDMARKS}?image=bilateral&output=image")
+    response = server.call("POST", f"/infer/{LANDMARKS}?image=bilateral&output=image")
     film = itk.imread(str(repository / "samples" / "films" / "film_0.dcm"))
     expected = points(infer(server, "bilateral"))
-    assert answer.status == 200
-    for markup in answer.json["markups"]:
+    assert response.status == 200
+    for markup in response.json["markups"]:
         positions = [point["position"] for point in markup["controlPoints"]]
         indices = [film.TransformPhysicalPointToContinuousIndex(position) for position in positions]
         found = np.array([[float(index[axis]) for axis in range(2)] for index in indices])
@@ -119,8 +119,8 @@ def test_markups_lie_on_the_film_as_itk_reads_it(server: Server, repository: Pat
 
 def test_a_film_may_come_with_the_request(server: Server, repository: Path) -> None:
     film = repository / "samples" / "knees" / "knee_R_kl0.png"
-    answer = server.call("POST", f"/infer/{LANDMARKS}?output=json", KNEE, ("file", film))
-    np.testing.assert_allclose(points(answer.json)["R"], points(infer(server, "knee"))["R"])
+    response = server.call("POST", f"/infer/{LANDMARKS}?output=json", KNEE, ("file", film))
+    np.testing.assert_allclose(points(response.json)["R"], points(infer(server, "knee"))["R"])
 
 
 def test_lateral_films_are_planned(server: Server, repository: Path, tmp_path: Path) -> None:
@@ -149,11 +149,11 @@ def test_lateral_films_are_planned(server: Server, repository: Path, tmp_path: P
         ("/activelearning/oldest", None, 404, "there is no strategy 'oldest'; there are: least_confident"),
     ],
 )
-def test_a_refusal_says_why(server: Server, path: str, params: dict[str, Any] | None, status: int, reason: str) -> None:
-    answer = server.call("POST", path, params)
-    assert answer.status == status
-    assert answer.reason.startswith(reason)
-    assert "\n" not in answer.reason
+def test_an_error_says_why(server: Server, path: str, params: dict[str, Any] | None, status: int, reason: str) -> None:
+    response = server.call("POST", path, params)
+    assert response.status == status
+    assert response.reason.startswith(reason)
+    assert "\n" not in response.reason
 
 
 def test_the_least_sure_film_comes_next(server: Server) -> None:
@@ -173,16 +173,16 @@ def test_the_least_sure_film_comes_next(server: Server) -> None:
     assert server.call("POST", "/activelearning/least_confident").json["id"] == "unknown"
 
 
-def test_many_films_are_answered_at_once(server: Server) -> None:
-    answers = server.call("POST", f"/batch/infer/{LANDMARKS}?run_sync=true").json
-    assert answers["broken"]["refused"].startswith("broken.png: the picture cannot be decoded")
-    assert len(answers["bilateral"]["params"]["knees"]) == 2
+def test_many_images_are_predicted_at_once(server: Server) -> None:
+    predictions = server.call("POST", f"/batch/infer/{LANDMARKS}?run_sync=true").json
+    assert predictions["broken"]["refused"].startswith("broken.png: the picture cannot be decoded")
+    assert len(predictions["bilateral"]["params"]["knees"]) == 2
     kept = server.call("GET", "/datastore/label?label=bilateral&tag=original")
     assert [markup["name"] for markup in kept.json["markups"]] == ["knee R", "knee L"]
     assert server.call("GET", "/datastore/?output=train").json == [], "only labels with the tag final are for training"
 
 
-def test_labels_come_in_training_makes_weights_and_both_answer(server: Server, app: Path, tmp_path: Path) -> None:
+def test_labels_come_in_training_makes_weights_and_both_predict(server: Server, app: Path, tmp_path: Path) -> None:
     shipped = app / "model" / LANDMARKS / "models" / "model.pt"
     before = sha256(shipped)
 
@@ -193,11 +193,11 @@ def test_labels_come_in_training_makes_weights_and_both_answer(server: Server, a
         state["details"][-1]
         == "kneebundle: there are no labels to train on; save corrected points with the tag final first"
     )
-    refused = server.call("POST", f"/train/{PLANNING}?run_sync=true")
-    assert refused.status == 404 and refused.reason.startswith(f"there is no model to train '{PLANNING}'")
+    error = server.call("POST", f"/train/{PLANNING}?run_sync=true")
+    assert error.status == 404 and error.reason.startswith(f"there is no model to train '{PLANNING}'")
 
-    answers = {name: infer(server, name) for name in ("knee", "bilateral")}
-    moved = copy.deepcopy(answers["knee"])
+    predictions = {name: infer(server, name) for name in ("knee", "bilateral")}
+    moved = copy.deepcopy(predictions["knee"])
     for point in moved["knees"][0]["landmarks"]:
         point["x_px"] += 10.0
     save_label(server, "knee", moved, tmp_path / "moved.json")
@@ -207,7 +207,7 @@ def test_labels_come_in_training_makes_weights_and_both_answer(server: Server, a
     assert list((app / "trained" / LANDMARKS).iterdir()) == []
     markups = server.call("POST", f"/infer/{LANDMARKS}?image=bilateral&output=image").json
     save_label(server, "bilateral", markups, tmp_path / "markups.mrk.json")
-    check_that_bad_labels_are_refused(server, answers["knee"], tmp_path)
+    check_that_bad_labels_are_errors(server, predictions["knee"], tmp_path)
     assert len(server.call("GET", "/datastore/?output=train").json) == 2
 
     server.call("POST", f"/train/{LANDMARKS}", body={"max_epochs": 2, "spacing_mm": 0.54})
@@ -219,12 +219,12 @@ def test_labels_come_in_training_makes_weights_and_both_answer(server: Server, a
     trained = sha256(record.parent / "model_last.pt")
     assert trained != before
 
-    # nobody asked for them, so the shipped ones still answer
-    assert infer(server, "knee") | {"latencies": None} == answers["knee"] | {"latencies": None}
-    answer = infer(server, "knee", weights="trained")
-    assert answer["weights"] == record.parent.name
-    assert [m["sha256"] for m in answer["models"]] == [trained]
-    assert len(points(answer)["R"]) == 16
+    # nobody asked for them, so the shipped ones still response
+    assert infer(server, "knee") | {"latencies": None} == predictions["knee"] | {"latencies": None}
+    response = infer(server, "knee", weights="trained")
+    assert response["weights"] == record.parent.name
+    assert [m["sha256"] for m in response["models"]] == [trained]
+    assert len(points(response)["R"]) == 16
 
     shutil.rmtree(record.parent)
     gone = server.call("POST", f"/infer/{LANDMARKS}?image=knee", {"weights": "trained"})
@@ -237,15 +237,15 @@ def save_label(server: Server, image: str, content: Any, path: Path) -> None:
     assert saved.status == 200, saved.body
 
 
-def check_that_bad_labels_are_refused(server: Server, answer: dict[str, Any], folder: Path) -> None:
-    short = copy.deepcopy(answer)
+def check_that_bad_labels_are_errors(server: Server, response: dict[str, Any], folder: Path) -> None:
+    short = copy.deepcopy(response)
     del short["knees"][0]["landmarks"][2]
     path = folder / "short.json"
     path.write_text(json.dumps(short))
-    refused = server.call("PUT", "/datastore/label?image=knee&tag=final", {}, ("label", path))
-    assert refused.status == 400
-    assert refused.reason.startswith("knee R has 15 of 16 landmarks")
-    refused = server.call("PUT", "/datastore/label?image=nothing&tag=final", {}, ("label", path))
-    assert (refused.status, refused.reason) == (404, "there is no image 'nothing' to label; send it first")
-    refused = server.call("PUT", "/datastore/label?image=knee&tag=..", {}, ("label", path))
-    assert refused.status == 400 and "cannot be a name" in refused.reason
+    error = server.call("PUT", "/datastore/label?image=knee&tag=final", {}, ("label", path))
+    assert error.status == 400
+    assert error.reason.startswith("knee R has 15 of 16 landmarks")
+    error = server.call("PUT", "/datastore/label?image=nothing&tag=final", {}, ("label", path))
+    assert (error.status, error.reason) == (404, "there is no image 'nothing' to label; send it first")
+    error = server.call("PUT", "/datastore/label?image=knee&tag=..", {}, ("label", path))
+    assert error.status == 400 and "cannot be a name" in error.reason

@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kneebundle.datasets.knees import knee_records
+from kneebundle.datasets.knees import read_knees
 from kneebundle.errors import KneeBundleError
-from kneebundle.label_app.films import FilmFacts
-from kneebundle.label_app.training_set import LabelledFilm, write_training_set
-from tests.label_app.points import answer_for, write_film, write_label
+from kneebundle.label_app.image_facts import ImageFacts
+from kneebundle.label_app.training_set import LabelledImage, write_training_set
+from tests.label_app.points import predict_exactly, write_film, write_label
 
 
-def labelled(folder: Path, name: str = "film", subject: str | None = None, **attributes: Any) -> LabelledFilm:
+def labelled(folder: Path, name: str = "film", subject: str | None = None, **attributes: Any) -> LabelledImage:
     film = write_film(folder / f"{name}.dcm", **attributes)
-    label = write_label(folder / f"{name}.json", answer_for(film))
-    return LabelledFilm(name, film, label, FilmFacts(subject_id=subject))
+    label = write_label(folder / f"{name}.json", predict_exactly(film))
+    return LabelledImage(name, film, label, ImageFacts(subject_id=subject))
 
 
 @pytest.mark.parametrize("orientation", [["L", "F"], ["R", "F"], ["F", "R"]], ids=["as shown", "mirrored", "turned"])
@@ -27,8 +27,8 @@ def test_points_stay_on_their_spots(tmp_path: Path, orientation: list[str]) -> N
     """The film's landmarks are bright spots; those of the data set lie on them, however the file is turned."""
     film = labelled(tmp_path, PatientOrientation=orientation)
     data = write_training_set([film], tmp_path / "set")
-    assert (data.knees, data.subjects, data.refused) == (2, 1, ())
-    records = knee_records(str(data.folder), "training", -1)
+    assert (data.knees, data.subjects, data.skipped) == (2, 1, ())
+    records = read_knees(data.folder, "training", -1)
     assert [record["side"] for record in records] == ["R", "L"]
     for record in records:
         pixels = np.asarray(Image.open(record["image"])).astype(float)
@@ -43,20 +43,20 @@ def test_films_of_a_subject_stay_together(tmp_path: Path) -> None:
     films = [labelled(tmp_path, "f1", "A"), labelled(tmp_path, "f2", "A"), labelled(tmp_path, "f3")]
     data = write_training_set(films, tmp_path / "set")
     assert (data.knees, data.subjects) == (6, 2)
-    records = knee_records(str(data.folder), "training", -1)
+    records = read_knees(data.folder, "training", -1)
     assert [record["subject_id"] for record in records] == ["A"] * 4 + ["f3"] * 2
 
 
 def test_a_film_that_cannot_be_used_costs_only_itself(tmp_path: Path) -> None:
     good, broken, elsewhere = labelled(tmp_path, "good"), labelled(tmp_path, "broken"), labelled(tmp_path, "elsewhere")
     broken.image.write_bytes(broken.image.read_bytes()[:2000])
-    document = answer_for(elsewhere.image)
+    document = predict_exactly(elsewhere.image)
     document["knees"][0]["landmarks"][0]["x_px"] = -3.0
     write_label(elsewhere.label, document)
     data = write_training_set([broken, good, elsewhere], tmp_path / "set")
     assert data.knees == 2
-    assert [name for name, _ in data.refused] == ["broken", "elsewhere"]
-    assert "1 landmarks of knee R lie outside the film of 500 x 400 pixels" in data.refused[1][1]
+    assert [name for name, _ in data.skipped] == ["broken", "elsewhere"]
+    assert "1 landmarks of knee R lie outside the image of 500 x 400 pixels" in data.skipped[1][1]
     assert (data.folder / "errors.csv").read_text().count("\n") == 3
 
 
@@ -72,13 +72,13 @@ def test_without_usable_labels_there_is_no_data_set(tmp_path: Path) -> None:
     assert not (tmp_path / "set").exists()
 
 
-def test_a_picture_takes_the_spacing_that_its_answer_was_made_with(tmp_path: Path) -> None:
+def test_a_picture_takes_the_spacing_that_its_prediction_rests_on(tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (300, 300)).astype(np.uint8)
     Image.fromarray(pixels).save(tmp_path / "film.png")
     points = [{"id": i, "x_px": 100 + i, "y_px": 150} for i in range(16)]
     content = {"image": {"spacing_mm": [0.25, 0.25]}, "knees": [{"side": "R", "landmarks": points}]}
-    film = LabelledFilm("film", tmp_path / "film.png", write_label(tmp_path / "film.json", content))
-    (record,) = knee_records(str(write_training_set([film], tmp_path / "set").folder), "training", -1)
+    film = LabelledImage("film", tmp_path / "film.png", write_label(tmp_path / "film.json", content))
+    (record,) = read_knees(write_training_set([film], tmp_path / "set").folder, "training", -1)
     assert record["spacing_mm"] == 0.25
     del content["image"]
     write_label(tmp_path / "film.json", content)

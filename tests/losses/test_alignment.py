@@ -103,7 +103,7 @@ def test_no_gradient_passes_through_the_fit() -> None:
     assert torch.allclose(pred.grad, expected)
 
 
-def test_weight_and_shrinkage_out_of_range_are_refused() -> None:
+def test_weight_and_shrinkage_out_of_range_raise_an_error() -> None:
     with pytest.raises(ValueError, match="weight"):
         AlignedLandmarkLoss(L1Loss("normalized"), weight=1.0)
     with pytest.raises(ValueError, match="shrinkage"):

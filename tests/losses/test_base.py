@@ -57,7 +57,7 @@ def test_the_unit_changes_what_a_threshold_means() -> None:
     assert far == pytest.approx((46.6 - 15 + 15 * math.log(6)) / 2, rel=1e-4)
 
 
-def test_a_unit_without_its_scale_is_refused() -> None:
+def test_a_unit_without_its_scale_raises_an_error() -> None:
     with pytest.raises(ValueError, match="needs scale"):
         L1Loss("px")
     with pytest.raises(ValueError, match="has no scale"):
@@ -68,7 +68,7 @@ def test_a_unit_without_its_scale_is_refused() -> None:
         L1Loss("px", [100, 0])
 
 
-def test_shapes_that_differ_are_refused() -> None:
+def test_shapes_that_differ_raise_an_error() -> None:
     with pytest.raises(ValueError, match=r"\(B, N, 2\)"):
         L1Loss("normalized")(torch.zeros(2, 3, 2), torch.zeros(2, 1, 2))
 

@@ -59,7 +59,7 @@ def test_a_fixed_sigma_has_no_parameters_and_no_second_term() -> None:
 
 @pytest.mark.parametrize("size", [(40, 48), (36, 40, 44)])
 def test_height_one_is_monais_heatmap_at_a_pixels_centre(size: tuple[int, ...]) -> None:
-    """MONAI integrates the Gaussian over each pixel and cuts it at 4 sigma; at sigma 3 px that is 0.5 % of the height."""
+    """MONAI integrates the Gaussian over each pixel and cuts it at 4 sigma: 0.5 % of the height at a sigma of 3 px."""
     points = torch.tensor([[20.0, 15.0, 17.0], [11.0, 25.0, 20.0]])[:, : len(size)]  # x, y(, z)
     ours = gaussian_heatmaps(
         ((points + 0.5) / torch.tensor(size[::-1])).unsqueeze(0), size, torch.full((2,), 3.0), torch.ones(2)
@@ -155,12 +155,12 @@ def test_half_precision_predictions_are_compared_in_float32() -> None:
         ({"scale": None}, "need a scale"),
     ],
 )
-def test_numbers_that_do_not_fit_together_are_refused(kwargs: dict, message: str) -> None:
+def test_numbers_that_do_not_fit_together_raise_an_error(kwargs: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         HeatmapLoss(1, **kwargs)
 
 
-def test_wrong_shapes_are_refused_with_what_is_needed() -> None:
+def test_wrong_shapes_raise_an_error_with_what_is_needed() -> None:
     loss = HeatmapLoss(3)
     with pytest.raises(ValueError, match=r"3 heatmaps in 2-D, got \(1, 2, 8, 8\)"):
         loss(torch.zeros(1, 2, 8, 8), torch.zeros(1, 2, 2))

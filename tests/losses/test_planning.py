@@ -59,6 +59,6 @@ def test_a_loss_depends_on_its_own_stage_and_task_alone() -> None:
     assert not gradients[0][:, :2].any() and gradients[0][:, 2].any()
 
 
-def test_other_numbers_of_channels_are_refused() -> None:
+def test_other_numbers_of_channels_raise_an_error() -> None:
     with pytest.raises(ValueError, match="3 channels"):
         PlanningLoss(TASKS)([torch.zeros(1, 4, 2, 2)], torch.zeros(1, 3, 4, 4))

@@ -76,7 +76,7 @@ def test_it_learns_width_and_shape_of_each_landmarks_errors() -> None:
     assert alpha[2].max() < 0.5  # Cauchy's are not
 
 
-def test_settings_that_do_not_fit_together_are_refused() -> None:
+def test_settings_that_do_not_fit_together_raise_an_error() -> None:
     with pytest.raises(ValueError, match="alpha"):
         AdaptiveRobustLoss(1, "normalized", alpha_range=(0.0, 2.0))
     with pytest.raises(ValueError, match="width"):

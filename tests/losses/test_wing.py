@@ -53,6 +53,6 @@ def test_the_gradient_at_the_target_is_finite_and_small_errors_pull_harder_than_
     assert errors.grad.tolist() == pytest.approx([0.0, 15 / 3.1, 15 / 17, 1.0])
 
 
-def test_parameters_that_are_not_positive_are_refused() -> None:
+def test_parameters_that_are_not_positive_raise_an_error() -> None:
     with pytest.raises(ValueError, match="positive"):
         WingLoss("normalized", epsilon=0)

@@ -28,8 +28,7 @@ def film(
     """A limb behind steel balls (x, y, radius in columns); light is blurred, and the film shows its logarithm."""
     fine = 4
     height, width = SHAPE
-    y, x = np.indices((height * fine, width * fine))
-    x, y = (x + 0.5) / fine - 0.5, (y + 0.5) / fine - 0.5
+    y, x = (np.indices((height * fine, width * fine)) + 0.5) / fine - 0.5
     open_part = np.ones(SHAPE)
     for cx, cy, radius in balls:
         inside = (x - cx) ** 2 + ((y - cy) / rows_per_column) ** 2 < radius**2
@@ -89,34 +88,34 @@ def sphere(radius_px: float) -> Sphere:
 def test_the_sphere_alone_gives_the_spacing() -> None:
     found = calibrate(sphere(60.0), None)
     assert found is not None
-    assert (found.spacing_mm, found.source, found.flags) == ((0.25, 0.25), "sphere", ())
+    assert (found.spacing_mm, found.source, found.disagreement) == ((0.25, 0.25), "sphere", None)
 
 
 def test_the_sphere_goes_before_the_file_and_says_so() -> None:
     found = calibrate(sphere(60.0), (0.28, 0.28), "ImagerPixelSpacing")
     assert found is not None
     assert (found.spacing_mm, found.source) == (pytest.approx((0.25, 0.25)), "sphere")
-    assert len(found.flags) == 1
-    assert "0.2500 mm a pixel, the file 0.2800 mm (ImagerPixelSpacing): the sphere is believed" in found.flags[0]
+    assert found.disagreement is not None
+    assert "0.2500 mm a pixel, the file 0.2800 mm (ImagerPixelSpacing): the sphere is believed" in found.disagreement
 
 
-def test_no_flag_where_they_agree() -> None:
+def test_nothing_to_say_where_they_agree() -> None:
     found = calibrate(sphere(60.0), (0.252, 0.252), "PixelSpacing")
     assert found is not None
-    assert found.source == "sphere" and found.flags == ()
+    assert found.source == "sphere" and found.disagreement is None
 
 
 def test_a_sphere_that_cannot_be_is_not_believed() -> None:
     found = calibrate(sphere(60.0), (0.5, 0.5), "PixelSpacing")
     assert found is not None
     assert (found.spacing_mm, found.source) == ((0.5, 0.5), "PixelSpacing")
-    assert "too far apart, so the file is believed" in found.flags[0]
+    assert "too far apart, so the file is believed" in str(found.disagreement)
 
 
 def test_the_file_alone_and_nothing_at_all() -> None:
     found = calibrate(None, (0.2, 0.3), "PixelSpacing")
     assert found is not None
-    assert (found.spacing_mm, found.source, found.flags) == ((0.2, 0.3), "PixelSpacing", ())
+    assert (found.spacing_mm, found.source, found.disagreement) == ((0.2, 0.3), "PixelSpacing", None)
     assert calibrate(None, None) is None
 
 

@@ -88,6 +88,6 @@ def test_the_minimum_is_found_away_from_the_landmarks_pair() -> None:
     assert values(points)["joint_space_width_medial_minimum"] == pytest.approx(2.5)
 
 
-def test_points_in_pixels_are_refused() -> None:
+def test_points_in_pixels_raise_an_error() -> None:
     with pytest.raises(KneeBundleError, match="in px; measurements need 'knee_pa' in mm"):
         measure_knee_pa(Landmarks(right_knee(), "px"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kneebundle.datasets.phantoms.lateral import draw_lateral_knee
 from kneebundle.measurements.calibration_sphere import find_sphere
+from kneebundle.phantoms.lateral import draw_lateral_knee
 
 
 @pytest.mark.slow

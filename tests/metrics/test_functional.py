@@ -7,26 +7,26 @@ import math
 import numpy as np
 import pytest
 
-from kneebundle.metrics import cumulative_curve, fit_scale_shift, outlier_rate, pck, radial_errors
+from kneebundle.metrics import align_predictions, cumulative_curve, outlier_rate, pck, radial_errors
 
 NAN = math.nan
-# three knees with two landmarks; distances 5, 1; no label, 2; no answer, 0.5
+# three knees with two landmarks; distances 5, 1; no label, 2; no prediction, 0.5
 TRUTH = np.array([[[0, 0], [10, 10]], [[NAN, NAN], [0, 0]], [[4, 4], [5, 5]]], dtype=float)
 PRED = np.array([[[3, 4], [10, 11]], [[1, 1], [2, 0]], [[NAN, 4], [5.5, 5]]], dtype=float)
 ERRORS = np.array([[5, 1], [NAN, 2], [math.inf, 0.5]])
 
 
-def test_distances_by_hand_with_missing_labels_and_missing_answers() -> None:
+def test_distances_by_hand_with_missing_labels_and_missing_predictions() -> None:
     np.testing.assert_array_equal(radial_errors(PRED, TRUTH), ERRORS)
 
 
-def test_a_wrong_shape_is_refused() -> None:
+def test_a_wrong_shape_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"\(K, N, 2\)"):
         radial_errors(PRED, TRUTH[:, :1])
 
 
 @pytest.mark.parametrize(("radius", "expected"), [(0.4, 0), (0.5, 20), (1.0, 40), (4.9, 60), (5.0, 80), (1e9, 80)])
-def test_pck_counts_labelled_points_and_an_answer_that_is_missing_is_wrong(radius: float, expected: float) -> None:
+def test_pck_counts_labelled_points_and_a_missing_prediction_is_wrong(radius: float, expected: float) -> None:
     assert pck(ERRORS, radius) == pytest.approx(expected)
 
 
@@ -56,16 +56,16 @@ def test_the_fit_takes_away_scale_and_shift_of_each_knee_and_nothing_else() -> N
     shape = np.array([[0.0, 0], [60, 5], [70, 40], [10, 50]])
     truth = np.stack([shape, shape, shape])
     pred = np.stack([1.05 * shape + 3, 0.9 * shape - [4, 1], shape + [[0, 0], [0, 0], [0, 0], [8, 0]]])
-    fitted = fit_scale_shift(pred, truth)
+    fitted = align_predictions(pred, truth)
     assert radial_errors(fitted, truth)[:2].max() < 1e-9
     assert 1 < radial_errors(fitted, truth)[2].max() < 8
 
 
-def test_the_fit_passes_over_missing_labels_and_answers() -> None:
+def test_the_fit_passes_over_missing_labels_and_predictions() -> None:
     truth = np.array([[[0.0, 0], [60, 5], [NAN, NAN], [10, 50]]])
     pred = 1.1 * np.nan_to_num(truth) + 2
     pred[0, 0] = NAN
-    errors = radial_errors(fit_scale_shift(pred, truth), truth)
+    errors = radial_errors(align_predictions(pred, truth), truth)
     assert errors[0, [1, 3]].max() < 1e-9
     assert math.isinf(errors[0, 0])
     assert math.isnan(errors[0, 2])

@@ -53,7 +53,7 @@ def test_mean_median_and_deviation_of_the_distance() -> None:
     assert deviation.aggregate().item() == pytest.approx(math.sqrt(14.5))
 
 
-def test_missing_labels_are_ignored_and_missing_answers_are_errors() -> None:
+def test_missing_labels_are_ignored_and_missing_predictions_are_errors() -> None:
     truth, pred = TRUTH[:1].clone(), TRUTH[:1].clone()
     truth[0, 0] = math.nan
     pred[0, 1] = math.nan
@@ -62,7 +62,7 @@ def test_missing_labels_are_ignored_and_missing_answers_are_errors() -> None:
     assert metric.aggregate().item() == pytest.approx(200 / 3)
 
 
-def test_an_unknown_statistic_and_an_empty_metric_are_refused() -> None:
+def test_an_unknown_statistic_and_an_empty_metric_are_errors() -> None:
     with pytest.raises(ValueError, match="statistic"):
         RadialError("mode")
     with pytest.raises(ValueError, match="no images"):
@@ -80,7 +80,7 @@ class Answers(torch.nn.Module):
 def test_it_works_as_key_metric_of_an_evaluator_on_dictionaries(batch_size: int) -> None:
     samples: list[dict[str, Any]] = [{"image": PRED[i][None], "label": TRUTH[i], "name": f"{i}"} for i in range(3)]
     evaluator = SupervisedEvaluator(
-        device="cpu",
+        device=torch.device("cpu"),
         val_data_loader=DataLoader(Dataset(samples), batch_size=batch_size),
         network=Answers(),
         key_val_metric={"pck": handler(PCK(1.5))},

@@ -1,6 +1,7 @@
 """Frozen features: the landmark network's own activations, and VGG16's arithmetic under torchvision's names."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -25,7 +26,8 @@ def test_hourglass_features_are_the_landmark_networks_activations() -> None:
     image = torch.rand(1, 1, 64, 64) * 2 - 1
     entry = network.entry(image)
     first = network.hourglass.lower(functional.max_pool2d(entry, 2))
-    second = network.hourglass.inner.lower(functional.max_pool2d(first, 2))
+    inner: Any = network.hourglass.inner
+    second = inner.lower(functional.max_pool2d(first, 2))
     both = [functional.normalize(level, dim=1) for level in (first, second)]
     both[1] = functional.interpolate(both[1], size=(8, 8), mode="bilinear")
     expected = functional.normalize(torch.cat(both, dim=1), dim=1)
@@ -42,7 +44,7 @@ def test_features_are_unit_vectors_of_an_image_of_any_size_and_stay_frozen() -> 
     assert not features.training and not any(p.requires_grad for p in features.parameters())
 
 
-def test_weights_of_another_width_are_refused() -> None:
+def test_weights_of_another_width_raise_an_error() -> None:
     with pytest.raises(RuntimeError, match="size mismatch"):
         HourglassFeatures(levels=1, width=8).load_landmark_network(narrow()[1].state_dict())
 
@@ -63,7 +65,7 @@ VGG_SHAPES = {
 
 def test_vgg_has_the_keys_and_shapes_of_torchvisions() -> None:
     state = VGGFeatures().state_dict()
-    expected = {f"features.{i}.weight": (*shape, 3, 3) for i, shape in VGG_SHAPES.items()}
+    expected: dict[str, tuple[int, ...]] = {f"features.{i}.weight": (*shape, 3, 3) for i, shape in VGG_SHAPES.items()}
     expected |= {f"features.{i}.bias": (shape[0],) for i, shape in VGG_SHAPES.items()}
     assert {name: tuple(value.shape) for name, value in state.items()} == expected
 

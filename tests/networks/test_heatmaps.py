@@ -1,4 +1,4 @@
-"""Decoding of heatmaps: sub-pixel truth, what no heatmap should look like, confidence and candidates."""
+"""Decoding of heatmaps: sub-pixel truth, what no heatmap should look like, confidence."""
 
 import pytest
 import torch
@@ -6,7 +6,6 @@ import torch
 from kneebundle.losses.heatmap import gaussian_heatmaps
 from kneebundle.networks.heatmaps import (
     decode_heatmaps,
-    heatmap_candidates,
     heatmap_confidence,
     peak_spread,
     peak_values,
@@ -59,7 +58,7 @@ def test_peaks_on_the_border_are_found_there(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["argmax", "centroid", "quadratic"])
 @pytest.mark.parametrize("value", [0.0, -3.0, 5.0, float("nan")])
-def test_a_flat_map_answers_the_middle_and_hardly_any_confidence(method: str, value: float) -> None:
+def test_a_flat_map_gives_the_middle_and_hardly_any_confidence(method: str, value: float) -> None:
     points, confidence = decode_heatmaps(torch.full((1, 2, 8, 12), value), method)
     torch.testing.assert_close(points, torch.full((1, 2, 2), 0.5))
     assert bool((confidence > 0).all()) and bool((confidence < 0.05).all())
@@ -107,36 +106,11 @@ def test_value_and_spread_of_the_peak() -> None:
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_candidates_come_best_first_and_slopes_are_none(dims: int) -> None:
-    size = SIZES[dims]
-    places = pixels([[10.0, 12.0, 9.0][:dims], [30.0, 30.0, 30.0][:dims]], size)
-    maps = gaussians(places, size, 4.0)
-    maps = (maps * torch.tensor([0.6, 1.0]).reshape(1, 2, *[1] * dims)).sum(1, keepdim=True)
-    points, values = heatmap_candidates(maps, 3, distance=4)
-    assert points.shape == (1, 1, 3, dims)
-    torch.testing.assert_close(points[0, 0, :2], places[0].flip(0))
-    torch.testing.assert_close(values[0, 0, :2], torch.tensor([1.0, 0.6]), atol=0.01, rtol=0)
-    assert bool(points[0, 0, 2].isnan().all()) and bool(values[0, 0, 2].isnan())
-
-
-def test_candidates_of_a_plateau_are_apart_and_an_empty_map_has_none() -> None:
-    plateau = torch.zeros(1, 1, 20, 20)
-    plateau[..., 5:8, 5:8] = 1.0
-    points, values = heatmap_candidates(plateau, 2, distance=5)
-    assert values[0, 0, 0] == 1.0 and bool(values[0, 0, 1].isnan())
-    assert bool((points[0, 0, 0] * 20 - 0.5 >= 5).all())
-    assert bool(heatmap_candidates(torch.full((1, 1, 8, 8), torch.nan), 2)[1].isnan().all())
-    assert bool(heatmap_candidates(-torch.rand(1, 1, 8, 8), 2)[1].isnan().all())
-
-
-@pytest.mark.parametrize("dims", [2, 3])
-def test_scripted_decoding_answers_the_same(dims: int) -> None:
+def test_scripted_decoding_gives_the_same(dims: int) -> None:
     torch.manual_seed(0)
     maps = torch.rand(2, 3, *(12, 14, 16)[:dims])
     for method in ("argmax", "centroid", "quadratic"):
         torch.testing.assert_close(torch.jit.script(decode_heatmaps)(maps, method), decode_heatmaps(maps, method))
-    expected = heatmap_candidates(maps, 3, distance=2)
-    torch.testing.assert_close(torch.jit.script(heatmap_candidates)(maps, 3, distance=2), expected, equal_nan=True)
 
 
 def test_half_precision_is_decoded_in_float32() -> None:
@@ -146,10 +120,8 @@ def test_half_precision_is_decoded_in_float32() -> None:
     torch.testing.assert_close(points, decode_heatmaps(maps)[0], atol=1e-3, rtol=0)
 
 
-def test_wrong_arguments_are_refused() -> None:
+def test_wrong_arguments_raise_an_error() -> None:
     with pytest.raises(ValueError, match="'argmax', 'centroid' or 'quadratic', got 'soft'"):
         decode_heatmaps(torch.zeros(1, 1, 4, 4), "soft")
     with pytest.raises(ValueError, match=r"\(B, N, H, W\).*got \[4, 4\]"):
         decode_heatmaps(torch.zeros(4, 4))
-    with pytest.raises(ValueError, match="at least 1"):
-        heatmap_candidates(torch.zeros(1, 1, 4, 4), 0)

@@ -1,5 +1,7 @@
 """HourglassLandmarkNet: shapes, channels, scripting, sizes and what its confidence says."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -24,13 +26,18 @@ def small(**kwargs: object) -> HourglassLandmarkNet:
         ({"in_channels": 3}, (33, 35), (8, 9)),
     ],
 )
-def test_answers_points_in_the_unit_square(kwargs: dict, size: tuple[int, int], maps: tuple[int, int]) -> None:
+def test_gives_points_in_the_unit_square(kwargs: dict, size: tuple[int, int], maps: tuple[int, int]) -> None:
     network = small(**kwargs)
     image = torch.randn(2, kwargs.get("in_channels", 1), *size)
     points = network(image)
     assert points.shape == (2, 3, 2)
     assert bool(((points >= 0) & (points < 1)).all())
-    assert network.score_maps(image).shape == (2, 3, *maps)
+    scores = network.score_maps(image)
+    assert scores.shape == (2, 3, *maps)
+    weights = scores.flatten(2).softmax(-1).reshape(scores.shape)  # the mean over the cells' centres
+    x = (weights.sum(2) * (torch.arange(maps[1]) + 0.5) / maps[1]).sum(-1)
+    y = (weights.sum(3) * (torch.arange(maps[0]) + 0.5) / maps[0]).sum(-1)
+    torch.testing.assert_close(points, torch.stack([x, y], -1))
     scripted = torch.jit.script(network)
     torch.testing.assert_close(scripted(image), points)
     torch.testing.assert_close(scripted(image, True), network(image, True))
@@ -41,7 +48,7 @@ def test_channels_are_those_of_figure_4() -> None:
     network = HourglassLandmarkNet(16, width=24, depth=6)
     widths = [_width(m) for m in network.entry if not isinstance(m, nn.MaxPool2d)]
     assert widths == [24, 48, 48, 48, 96]
-    level = network.hourglass
+    level: Any = network.hourglass
     for depth in range(6, 0, -1):
         assert [_width(block) for block in level.lower] == [96, 96, 96]
         assert [_width(block) for block in level.skip] == [96, 96, 192]
@@ -56,15 +63,15 @@ def test_channels_are_those_of_figure_4() -> None:
 
 def _width(block: nn.Module) -> int:
     if isinstance(block, HMPBlock):
-        scales = [block.scale1[0], block.scale2[0], block.scale3[0]]
-        widths = [s.out_channels for s in scales]
+        scales: list[Any] = [block.scale1[0], block.scale2[0], block.scale3[0]]
+        widths = [int(s.out_channels) for s in scales]
         assert widths[0] == 2 * widths[1] == 2 * widths[2]
         return sum(widths)
     first = next(m for m in block.modules() if isinstance(m, nn.Conv2d))
     return first.out_channels
 
 
-def test_too_small_an_image_is_refused_with_the_size_that_is_needed() -> None:
+def test_too_small_an_image_raises_an_error_with_the_size_that_is_needed() -> None:
     with pytest.raises(ValueError, match="at least 16 x 16"):
         small()(torch.zeros(1, 1, 15, 64))
     small()(torch.zeros(1, 1, 16, 16))
@@ -79,13 +86,13 @@ def test_too_small_an_image_is_refused_with_the_size_that_is_needed() -> None:
         ({"depth": 0}, "1"),
     ],
 )
-def test_unknown_choices_are_refused(kwargs: dict, message: str) -> None:
+def test_unknown_choices_raise_an_error(kwargs: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small(**kwargs)
 
 
 @pytest.mark.parametrize("block", [HMPBlock, BottleneckBlock])
-def test_blocks_have_a_plain_skip_only_where_the_widths_agree(block: type[nn.Module]) -> None:
+def test_blocks_have_a_plain_skip_only_where_the_widths_agree(block: Any) -> None:
     assert isinstance(block(8, 8).skip, nn.Identity)
     skip = block(4, 8).skip
     assert skip[0].kernel_size == (1, 1)
@@ -99,7 +106,10 @@ def test_a_sharper_map_is_more_confident() -> None:
     assert bool((flat > 0).all()) and bool((sharp <= 1).all())
 
 
-def test_answers_float32_under_autocast() -> None:
+def test_gives_float32_under_autocast() -> None:
+    network = small()
+    image = torch.randn(1, 1, 32, 32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        points = small()(torch.randn(1, 1, 32, 32))
+        points = network(image)
     assert points.dtype == torch.float32
+    torch.testing.assert_close(points, network(image), atol=2e-3, rtol=0)

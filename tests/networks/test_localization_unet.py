@@ -14,7 +14,7 @@ def small(spatial_dims: int, **kwargs: object) -> LocalizationUNet:
 
 
 @pytest.mark.parametrize(("spatial_dims", "size"), [(2, (32, 48)), (3, (32, 16, 32))])
-def test_answers_heatmaps_of_the_images_size(spatial_dims: int, size: tuple[int, ...]) -> None:
+def test_gives_heatmaps_of_the_images_size(spatial_dims: int, size: tuple[int, ...]) -> None:
     network = small(spatial_dims, initial_deviation=0.1)
     image = torch.randn(2, 1, *size)
     heatmaps = network(image)
@@ -42,6 +42,6 @@ def test_a_shifted_image_has_shifted_heatmaps() -> None:
     torch.testing.assert_close(shifted[..., 80:176, :], network(image).roll(16, dims=2)[..., 80:176, :])
 
 
-def test_sizes_that_do_not_divide_are_refused_with_the_multiple() -> None:
+def test_sizes_that_do_not_divide_raise_an_error_with_the_multiple() -> None:
     with pytest.raises(ValueError, match=r"multiples of 16, got \[32, 40\]"):
         small(2)(torch.zeros(1, 1, 32, 40))

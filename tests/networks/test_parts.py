@@ -5,7 +5,7 @@ from torch.nn import functional
 
 from kneebundle.losses.part_selection import PartSelectionLoss
 from kneebundle.networks.features import FeatureExtractor, HourglassFeatures
-from kneebundle.networks.parts import PartsNet, grid_places, sampled
+from kneebundle.networks.parts import PartsNet, grid_places, sample_maps
 from kneebundle.networks.vgg_features import VGGFeatures
 
 
@@ -67,7 +67,7 @@ def test_the_selection_is_differentiable_in_the_places() -> None:
     features = parts.extractor(image(2).double(), 8).double()
 
     def objective(places: torch.Tensor) -> torch.Tensor:
-        vectors = functional.normalize(sampled(parts.reference, places[None])[0].T, dim=1)
+        vectors = functional.normalize(sample_maps(parts.reference, places[None])[0].T, dim=1)
         return PartSelectionLoss(0.1)(torch.einsum("bchw,nc->bnhw", features, vectors))
 
     places = parts.places.detach() + 0.03

@@ -1,4 +1,6 @@
-"""MultiTaskStackedHourglass: what it answers in training and after it, its parts, scripting, refusals."""
+"""MultiTaskStackedHourglass: what it gives in training and after it, its parts, scripting, errors."""
+
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ def small(**kwargs: object) -> MultiTaskStackedHourglass:
     return MultiTaskStackedHourglass(**settings)
 
 
-def test_training_answers_every_stage_at_a_quarter_and_evaluation_the_last_at_full_size() -> None:
+def test_training_gives_every_stage_at_a_quarter_and_evaluation_the_last_at_full_size() -> None:
     network = small(stages=3)
     image = torch.randn(2, 1, 32, 48)
     stages = network(image)
@@ -29,7 +31,7 @@ def test_training_answers_every_stage_at_a_quarter_and_evaluation_the_last_at_fu
 @pytest.mark.parametrize(
     "kwargs", [{}, {"stages": 1}, {"in_channels": 3, "tasks": {"bones": 1, "points": 5}}, {"depth": 1, "channels": 12}]
 )
-def test_scripted_it_answers_the_same(kwargs: dict) -> None:
+def test_scripted_it_gives_the_same(kwargs: dict) -> None:
     network = small(**kwargs)
     image = torch.randn(2, kwargs.get("in_channels", 1), 32, 32)
     scripted = torch.jit.script(network)
@@ -43,18 +45,19 @@ def test_defaults_are_those_of_figure_2() -> None:
     assert len(network.stages) == 4
     convolutions = [m for m in network.stem.modules() if isinstance(m, nn.Conv2d)]
     assert (convolutions[0].in_channels, convolutions[0].out_channels, convolutions[0].stride) == (1, 64, (2, 2))
-    units = [m for m in network.stem if isinstance(m, ResidualUnit)]
+    units: list[Any] = [m for m in network.stem if isinstance(m, ResidualUnit)]
     assert [unit.body[2][2].out_channels for unit in units] == [128, 128, 256]
     assert sum(PLANNING_TASKS.values()) == 7
-    for stage in network.stages:
+    stages: list[Any] = list(network.stages)
+    for stage in stages:
         assert [head[1][2].out_channels for head in stage.heads] == [4, 2, 1]
         assert {m.out_channels for m in stage.hourglass.modules() if isinstance(m, nn.Conv2d)} == {128, 256}
 
 
 def test_a_unit_is_normalised_and_activated_before_each_convolution() -> None:
     unit = ResidualUnit(6, 8)
-    for layer in unit.body:
-        norm, relu, convolution = layer
+    layers: list[Any] = list(unit.body)
+    for norm, relu, convolution in layers:
         assert isinstance(relu, nn.ReLU) and isinstance(convolution, nn.Conv2d)
         assert norm.num_groups == norm.num_channels == convolution.in_channels
     assert isinstance(ResidualUnit(8, 8).skip, nn.Identity)
@@ -74,7 +77,7 @@ def test_contrast_and_brightness_of_an_image_hardly_matter() -> None:
 
 def test_each_stage_has_a_last_shared_layer_that_all_its_tasks_and_no_earlier_stage_depend_on() -> None:
     network = small()
-    layers = network.shared_layers()
+    layers: list[Any] = network.shared_layers()
     assert len(layers) == 2
     first, second = network(torch.randn(1, 1, 32, 32))
     for task in range(7):
@@ -90,7 +93,7 @@ def test_it_starts_from_knowing_nothing() -> None:
     assert float(answer[:, 4:].abs().max()) < 0.02
 
 
-def test_an_image_that_does_not_fit_is_refused_with_the_size_that_does() -> None:
+def test_an_image_that_does_not_fit_raises_an_error_with_the_size_that_does() -> None:
     with pytest.raises(ValueError, match="multiples of 16"):
         small()(torch.zeros(1, 1, 32, 40))
 
@@ -99,6 +102,6 @@ def test_an_image_that_does_not_fit_is_refused_with_the_size_that_does() -> None
     ("kwargs", "message"),
     [({"stages": 0}, "at least 1"), ({"tasks": {"bones": 0}}, "at least 1"), ({"channels": 7}, "even")],
 )
-def test_impossible_numbers_are_refused(kwargs: dict, message: str) -> None:
+def test_impossible_numbers_raise_an_error(kwargs: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         small(**kwargs)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kneebundle.inference.results import LateralResult, ModelInfo
 from kneebundle.io.dicom_writing import write_dicom
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import KNEE_LATERAL, Landmarks
 from kneebundle.measurements.schoettle import Line, SchoettlePlan
+from kneebundle.results import Flag, LateralResult, ModelInfo
 
 ROWS, COLUMNS = 60, 40
 POINT = (20.0, 25.0)
@@ -43,5 +43,5 @@ def lateral_result(source: Path) -> LateralResult:
         landmarks=Landmarks(np.array([[15.25, 30.5], [np.nan, np.nan]]), "px", KNEE_LATERAL, np.array([0.9, 0.0])),
         plan=SchoettlePlan(film.spacing_mm, lines, POINT, 6.0),
         models=(ModelInfo("knee_surgical_planning", "0.1.0", "ab" * 32),),
-        flags=("the sphere and the file differ",),
+        flags=(Flag("spacing_from_sphere", "the sphere and the file differ"),),
     )

@@ -36,7 +36,7 @@ def test_each_segment_is_its_bone_on_the_pixels_of_the_source(tmp_path: Path, or
     pixels = read.get_pixels_by_source_instance([image.SOPInstanceUID])
     assert [read.get_segment_description(n).segment_label for n in read.segment_numbers] == ["femur", "tibia"]
     for number, bone in enumerate(result.bones):
-        expected = result.radiograph.turn.undo(result.masks[bone])
+        expected = result.radiograph.orientation.undo(result.masks[bone])
         np.testing.assert_array_equal(pixels[0, :, :, number].astype(bool), expected)
     assert (pixels.sum(axis=-1) == 2).any(), "bones overlap"
 
@@ -62,7 +62,7 @@ def test_the_standard_is_kept(tmp_path: Path) -> None:
     assert dicom_errors(tmp_path / "a_seg.dcm") == []
 
 
-def test_a_source_that_lacks_patient_attributes_is_enough_and_one_without_study_is_refused(tmp_path: Path) -> None:
+def test_a_source_that_lacks_patient_attributes_is_enough_and_one_without_study_is_an_error(tmp_path: Path) -> None:
     anonymous = write_source(tmp_path / "a.dcm", PatientName=None, PatientID=None, StudyDate=None, PatientSex=None)
     write_segmentation(lateral_result(anonymous), anonymous, tmp_path / "a_seg.dcm")
     assert not dcmread(tmp_path / "a_seg.dcm").PatientName

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
-from kneebundle.inference.results import KneeResult, ModelInfo, RadiographResult
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import Landmarks
 from kneebundle.reports.dicom_sr import has_content, write_structured_report
 from kneebundle.reports.json_report import to_document
+from kneebundle.results import KneeResult, ModelInfo, RadiographResult
 from tests.reports.lateral_results import COLUMNS, ROWS, lateral_result, write_source
 from tests.reports.test_dicom_seg import dicom_errors
 
@@ -24,7 +24,8 @@ def regions(path: Path) -> dict[str, tuple[str, np.ndarray, dict[str, tuple[floa
     import highdicom as hd
 
     found = {}
-    for group in hd.sr.srread(path).content.get_planar_roi_measurement_groups():
+    content: Any = hd.sr.srread(path).content
+    for group in content.get_planar_roi_measurement_groups():
         measured = {m.name.meaning: (m.value, m.unit.value) for m in group.get_measurements()}
         found[group.finding_type.value] = (group.roi.graphic_type.value, group.roi.value, measured)
     return found
@@ -33,7 +34,8 @@ def regions(path: Path) -> dict[str, tuple[str, np.ndarray, dict[str, tuple[floa
 def numbers(path: Path) -> dict[str, dict[str, tuple[float, str]]]:
     import highdicom as hd
 
-    groups = hd.sr.srread(path).content.get_image_measurement_groups()
+    content: Any = hd.sr.srread(path).content
+    groups = content.get_image_measurement_groups()
     return {
         g.tracking_identifier: {m.name.value: (m.value, m.unit.value) for m in g.get_measurements()} for g in groups
     }

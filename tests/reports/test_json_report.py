@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kneebundle.inference.results import KneeResult, ModelInfo, RadiographResult
 from kneebundle.landmarks import Landmarks
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.json_report import read_document, to_document, write_document
+from kneebundle.results import Flag, KneeResult, ModelInfo, RadiographResult
 
 
 def result() -> RadiographResult:
@@ -19,8 +19,10 @@ def result() -> RadiographResult:
     )
     points = np.stack([np.linspace(1, 31, 16), np.where(np.arange(16) < 9, 30.0, 20.0)], axis=1)
     right = KneeResult("R", (10.0, 20.12345), 140.0, Landmarks(points, "px", confidence=np.full(16, 0.87654)))
-    left = KneeResult("L", (30.0, 20.0), 140.0, None, ("an arthroplasty",))
-    return RadiographResult(film, (right, left), (ModelInfo("b", "0.1", "ab"),), ("a film",), {"extra": 1})
+    left = KneeResult("L", (30.0, 20.0), 140.0, None, (Flag("implant", "an arthroplasty"),))
+    return RadiographResult(
+        film, (right, left), (ModelInfo("b", "0.1", "ab"),), (Flag("cut_off", "cut"),), {"extra": 1}
+    )
 
 
 def test_the_document_follows_the_schema() -> None:
@@ -49,12 +51,16 @@ def test_the_document_follows_the_schema() -> None:
         "confidence": 0.877,
     }
     assert right["measurements"]["tibial_plateau_width"] == {"value": 6.4, "unit": "mm"}
-    assert (document["flags"], document["extra"]) == (["a film"], 1)
+    assert (document["flags"], document["extra"]) == ([{"code": "cut_off", "message": "cut"}], 1)
 
 
 def test_a_knee_without_landmarks_says_why() -> None:
     left = to_document(result())["knees"][1]
-    assert (left["landmarks"], left["measurements"], left["flags"]) == ([], {}, ["an arthroplasty"])
+    assert (left["landmarks"], left["measurements"], left["flags"]) == (
+        [],
+        {},
+        [{"code": "implant", "message": "an arthroplasty"}],
+    )
 
 
 def test_what_is_written_is_read_and_what_is_no_record_is_not(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def test_bones_lie_on_the_stored_film_where_itk_puts_it(tmp_path: Path, orientat
     write_label_map(result, source, tmp_path / "bones.nrrd")
     label_map, film = itk.imread(str(tmp_path / "bones.nrrd")), itk.imread(str(source))
     values = itk.array_from_image(label_map)[0]
-    turn = result.radiograph.turn
+    turn = result.radiograph.orientation
     assert values.shape == (60, 40)
     np.testing.assert_array_equal(values == 3, turn.undo(result.masks["tibia"]))
     np.testing.assert_array_equal(values == 1, turn.undo(result.masks["femur"] & ~result.masks["tibia"]))

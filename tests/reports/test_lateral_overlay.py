@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kneebundle.inference.results import LateralResult
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.lateral_overlay import draw_lateral_overlay, write_lateral_overlay
+from kneebundle.results import LateralResult
 from tests.reports.lateral_results import POINT, lateral_result, write_source
 
 

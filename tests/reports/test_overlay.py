@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from kneebundle.inference.results import KneeResult, RadiographResult
 from kneebundle.landmarks import Landmarks
-from kneebundle.radiograph import Radiograph
+from kneebundle.radiograph import Radiograph, Side
 from kneebundle.reports.overlay import draw_overlay, write_overlay
+from kneebundle.results import Flag, KneeResult, RadiographResult
 
 POINTS = np.array([[20 + 20 * i, 130] for i in range(9)] + [[20 + 26 * i, 90] for i in range(7)], dtype=float)
 
@@ -22,12 +22,10 @@ def single(spacing: tuple[float, float] = (0.5, 0.5), confidence: float = 1.0) -
     return RadiographResult(Radiograph(pixels, spacing, "NAME_OF_PATIENT.dcm"), (knee,))
 
 
-def bilateral(flags: tuple[str, ...] = ()) -> RadiographResult:
+def bilateral(flags: tuple[Flag, ...] = ()) -> RadiographResult:
     pixels = np.random.default_rng(0).normal(100, 1, (600, 800))
-    knees = tuple(
-        KneeResult(s, (x + 90, 300), 140.0, Landmarks(POINTS + [x, 190], "px"), flags)
-        for s, x in (("R", 80), ("L", 480))
-    )
+    sides: tuple[tuple[Side, int], ...] = (("R", 80), ("L", 480))
+    knees = tuple(KneeResult(s, (x + 90, 300), 140.0, Landmarks(POINTS + [x, 190], "px"), flags) for s, x in sides)
     return RadiographResult(Radiograph(pixels, (0.5, 0.5)), knees)
 
 
@@ -59,7 +57,7 @@ def test_uncertain_points_have_wider_rings() -> None:
 
 def test_a_large_film_gets_a_panel_for_each_knee_below_it() -> None:
     image = draw_overlay(bilateral())
-    assert image.size[0] == 1280 and image.size[1] > 960 + 500
+    assert image.size == (1280, 960 + 4 + 636)  # the film of 3:4, a gap, and two panels of 636 side by side
     red = redness(image) > 60
     film, right, left = red[:960], red[964:, :640], red[964:, 644:]
     assert film[:, :640].any() and film[:, 640:].any()
@@ -67,16 +65,22 @@ def test_a_large_film_gets_a_panel_for_each_knee_below_it() -> None:
 
 
 def test_flags_are_written_below() -> None:
-    plain, flagged = draw_overlay(bilateral()), draw_overlay(bilateral(("cut by the border",)))
+    plain, flagged = draw_overlay(bilateral()), draw_overlay(bilateral((Flag("cut_off", "cut by the border"),)))
     assert flagged.size[1] - plain.size[1] == 44  # a line for each knee
     assert (redness(flagged)[plain.size[1] :] > 30).any()
 
 
 def test_nothing_found_and_nothing_measured_still_make_a_picture() -> None:
     film = bilateral().radiograph
-    unmeasured = RadiographResult(film, (KneeResult("L", (799, 0), 140.0, None, ("an arthroplasty",)),))
-    assert draw_overlay(unmeasured).size[1] > 960
-    assert draw_overlay(RadiographResult(film, (), flags=("no knee was found",))).size[1] > 700
+    unmeasured = RadiographResult(
+        film, (KneeResult("L", (799, 0), 140.0, None, (Flag("implant", "an arthroplasty"),)),)
+    )
+    empty = RadiographResult(film, (), flags=(Flag("not_a_knee", "no knee was found"),))
+    # the film of 3:4, a gap of 4 and 70.25 of 140 mm of the knee in the corner; the film alone; a line for the flag
+    for result, size in ((unmeasured, (1280, 960 + 4 + 640 + 22)), (empty, (960, 720 + 22))):
+        image = draw_overlay(result)
+        assert image.size == size
+        assert (redness(image)[-22:] > 30).any() and not (redness(image)[:-22] > 30).any(), "only the flag is red"
 
 
 def test_the_file_holds_no_text_of_the_input(tmp_path: Path) -> None:

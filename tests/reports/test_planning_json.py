@@ -11,7 +11,7 @@ from PIL import Image
 
 from kneebundle.measurements.calibration_sphere import Sphere
 from kneebundle.measurements.schoettle import SchoettlePlan
-from kneebundle.reports.csv_report import write_landmarks, write_measurements
+from kneebundle.reports.csv_tables import write_landmarks, write_measurements
 from kneebundle.reports.json_report import read_document, to_document, write_document
 from kneebundle.reports.masks import write_masks
 from tests.reports.lateral_results import COLUMNS, POINT, ROWS, lateral_result, write_source
@@ -22,7 +22,7 @@ def test_planning_stands_in_the_place_of_knees(tmp_path: Path) -> None:
     document = to_document(result, {"femur": "a_femur.png", "tibia": "a_tibia.png"})
     assert "knees" not in document
     assert document["image"]["view"] == "lateral" and document["image"]["spacing_mm"] == [1.0, 1.5]
-    assert document["flags"] == ["the sphere and the file differ"]
+    assert document["flags"] == [{"code": "spacing_from_sphere", "message": "the sphere and the file differ"}]
     planning = document["planning"]
     assert planning["side"] == "L"
     assert planning["landmarks"] == [

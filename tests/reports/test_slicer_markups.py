@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.inference.results import KneeResult, RadiographResult
 from kneebundle.io.dicom_writing import write_dicom
-from kneebundle.io.placement import placement_of, read_placement
+from kneebundle.io.placement import make_placement, read_placement
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import KNEE_PA, Landmarks
 from kneebundle.reports.json_report import to_document
 from kneebundle.reports.slicer_markups import read_markups, to_markups, write_markups
+from kneebundle.results import KneeResult, RadiographResult
 from tests.reports.lateral_results import lateral_result, write_source
 
 POINTS = np.stack([np.linspace(3, 33, 16), np.linspace(50, 5, 16)], axis=1)
@@ -69,7 +69,7 @@ def test_points_of_a_turned_film_lie_on_the_stored_one(tmp_path: Path) -> None:
 
 
 def test_what_slicer_saves_comes_back_as_pixels(tmp_path: Path) -> None:
-    placement = placement_of((1.0, 1.5))
+    placement = make_placement((1.0, 1.5))
     content = to_markups(to_document(film_result(tmp_path / "film.dcm")), placement)
     for system, sign in (("LPS", 1), ("RAS", -1)):
         markup = json.loads(json.dumps(content["markups"][0]))
@@ -93,9 +93,9 @@ def test_what_slicer_saves_comes_back_as_pixels(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_no_point_list_is_refused(content: dict[str, Any], reason: str) -> None:
+def test_what_is_no_point_list_is_an_error(content: dict[str, Any], reason: str) -> None:
     with pytest.raises(KneeBundleError, match=reason):
-        read_markups(content, placement_of((1.0, 1.0)))
+        read_markups(content, make_placement((1.0, 1.0)))
 
 
 def test_a_plan_has_points_and_lines_from_border_to_border(tmp_path: Path) -> None:
@@ -114,4 +114,4 @@ def test_a_plan_has_points_and_lines_from_border_to_border(tmp_path: Path) -> No
 def test_a_knee_that_was_not_measured_has_no_points(tmp_path: Path) -> None:
     document = to_document(film_result(tmp_path / "film.dcm"))
     document["knees"].append({"side": "R", "landmarks": []})
-    assert [m["name"] for m in to_markups(document, placement_of((1, 1)))["markups"]] == ["knee L"]
+    assert [m["name"] for m in to_markups(document, make_placement((1, 1)))["markups"]] == ["knee L"]

@@ -20,7 +20,8 @@ def test_two_steps_by_hand() -> None:
     grad_norm.update(losses=torch.tensor([[0.5, 2.0]]), norms=torch.tensor([[1.0, 4.0]]))
     torch.testing.assert_close(grad_norm.weights, torch.tensor([[1.25, 0.75]]))
     # Ratios (0.5, 1), rates (2/3, 4/3); G = (1.25, 1.5), targets 1.375 x rates = (0.917, 1.833), so d = (+1, -2).
-    # v = (0.99 x 0.01 + 0.01, 0.99 x 0.16 + 0.04) = (0.0199, 0.1984): steps (-0.17722, +0.11225), then rescaled to sum 2.
+    # v = (0.99 x 0.01 + 0.01, 0.99 x 0.16 + 0.04) = (0.0199, 0.1984): steps (-0.17722, +0.11225), then rescaled
+    # to a sum of 2.
     grad_norm.update(losses=torch.tensor([[0.25, 2.0]]), norms=torch.tensor([[1.0, 2.0]]))
     torch.testing.assert_close(grad_norm.weights, torch.tensor([[1.10880, 0.89120]]), atol=1e-5, rtol=0)
 
@@ -57,8 +58,9 @@ class Toy(nn.Module):
         torch.manual_seed(0)
         self.first = nn.Linear(10, 32)
         self.shared = nn.Linear(32, 32)
-        self.heads = nn.ModuleList([nn.Linear(32, 10), nn.Linear(32, 10)])
-        for head in self.heads:
+        heads = [nn.Linear(32, 10), nn.Linear(32, 10)]
+        self.heads = nn.ModuleList(heads)
+        for head in heads:
             nn.init.normal_(head.weight, std=0.05)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -136,7 +138,7 @@ def test_the_gradient_norms_are_those_on_the_shared_layer() -> None:
     for task in range(2):
         engine.network.zero_grad()
         squares(engine.network(batch["image"]), batch["label"])[0][task].backward()
-        shared = engine.network.shared
+        shared: Any = engine.network.shared
         expected = torch.cat([shared.weight.grad.flatten(), shared.bias.grad]).norm()
         torch.testing.assert_close(norms[0, task], expected)
 
@@ -187,7 +189,7 @@ def test_weights_are_part_of_the_state() -> None:
     assert torch.equal(first.grad_norm.first_losses, second.grad_norm.first_losses)
 
 
-def test_settings_that_cannot_work_are_refused() -> None:
+def test_settings_that_cannot_work_are_errors() -> None:
     with pytest.raises(ValueError, match="weighting is one of"):
         trainer(weighting="uncertainty")
     network = nn.Linear(10, 2)

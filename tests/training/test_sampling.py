@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from monai.data import CacheDataset, Dataset
@@ -11,7 +13,7 @@ from torch.utils.data import ConcatDataset, Subset
 from kneebundle.training import EpochSampler, ReproducibleLoader, SeededDataset
 
 SAMPLES = [{"image": torch.full((1, 2, 2), float(i)), "id": i} for i in range(6)]
-NOISE = {"keys": "image", "prob": 1.0, "std": 0.01}
+NOISE: dict[str, Any] = {"keys": "image", "prob": 1.0, "std": 0.01}
 
 
 def dataset() -> Dataset:
@@ -19,7 +21,8 @@ def dataset() -> Dataset:
 
 
 def epoch_of(loader: ReproducibleLoader, epoch: int) -> tuple[list[int], torch.Tensor]:
-    loader.sampler.set_epoch(epoch)
+    sampler: Any = loader.sampler
+    sampler.set_epoch(epoch)
     batches = list(loader)
     return [i for batch in batches for i in batch["id"].tolist()], torch.cat([batch["image"] for batch in batches])
 
@@ -51,7 +54,8 @@ def test_samples_of_an_epoch_are_augmented_differently() -> None:
 
 def test_it_seeds_cached_subset_and_concatenated_data() -> None:
     cached = CacheDataset(SAMPLES, Compose([RandGaussianNoised(**NOISE)]), progress=False)
-    for wrapped in (cached, Subset(cached, [1, 2]), ConcatDataset([cached, dataset()])):
+    several: list[Any] = [cached, Subset(cached, [1, 2]), ConcatDataset([cached, dataset()])]
+    for wrapped in several:
         seeded = SeededDataset(wrapped, seed=5)
         first = seeded[len(seeded) * 3 + 1]["image"]
         seeded[0]

@@ -21,7 +21,7 @@ def rates(total: int, steps: int, state: dict | None = None) -> tuple[list[float
     for _ in range(steps):
         optimizer.step()
         scheduler.step()
-        seen.append(scheduler.get_last_lr()[0])
+        seen.append(float(scheduler.get_last_lr()[0]))
     return seen, scheduler.state_dict()
 
 

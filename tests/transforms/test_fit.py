@@ -18,16 +18,16 @@ def test_a_dot_stays_where_it_is_in_mm(shape: tuple[int, int], spacing: tuple[fl
     v, u = np.mgrid[: shape[0], : shape[1]]
     image = np.exp(-((u * spacing[1] - x) ** 2 + (v * spacing[0] - y) ** 2) / (2 * 2.0**2))
     fitted = fit_to_size(Radiograph(image, spacing).to_metatensor(), (64, 48))
-    values = torch.nan_to_num(fitted[0].as_tensor()).numpy()
+    values = torch.nan_to_num(fitted.as_tensor()[0]).numpy()
     rows, columns = np.mgrid[:64, :48]
     middle = torch.tensor([[((columns + 0.5) * values).sum() / 48, ((rows + 0.5) * values).sum() / 64]]) / values.sum()
     assert normalized_to_world(middle, fitted)[0].tolist() == pytest.approx([x, y], abs=0.1)
 
 
 def test_the_longer_side_decides_and_the_rest_is_left_open() -> None:
-    film = Radiograph(np.random.default_rng(0).random((100, 60)), (0.4, 0.4)).to_metatensor()
-    fitted = FitToSized("image", (50, 50))({"image": film})["image"]
-    finite = torch.isfinite(fitted[0].as_tensor())
+    radiograph = Radiograph(np.random.default_rng(0).random((100, 60)), (0.4, 0.4)).to_metatensor()
+    fitted = FitToSized("image", (50, 50))({"image": radiograph})["image"]
+    finite = torch.isfinite(fitted.as_tensor()[0])
     assert finite.all(dim=0).tolist() == [10 <= column <= 39 for column in range(50)]
     assert fitted.affine[0, 0] == pytest.approx(0.8) and fitted.affine[1, 1] == pytest.approx(0.8)
     centre = np.array([[29.5 * 0.4, 49.5 * 0.4]])
@@ -37,8 +37,8 @@ def test_the_longer_side_decides_and_the_rest_is_left_open() -> None:
 def test_masks_of_pixels_of_the_right_size_are_only_padded() -> None:
     """An odd number of columns has no middle; half a pixel of shift would blur every edge."""
     masks = (np.random.default_rng(0).random((4, 64, 45)) > 0.5).astype(np.float32)
-    film = Radiograph(masks[0], (0.9, 0.9)).to_metatensor()
-    fitted = fit_to_size(MetaTensor(torch.from_numpy(masks), affine=film.affine), (64, 64))
+    radiograph = Radiograph(masks[0], (0.9, 0.9)).to_metatensor()
+    fitted = fit_to_size(MetaTensor(torch.from_numpy(masks), affine=radiograph.affine), (64, 64))
     assert fitted.shape == (4, 64, 64)
-    start = int(torch.isfinite(fitted[0, 0].as_tensor()).nonzero()[0])
-    assert torch.equal(fitted[:, :, start : start + 45].as_tensor(), torch.from_numpy(masks))
+    start = int(torch.isfinite(fitted.as_tensor()[0, 0]).nonzero()[0])
+    assert torch.equal(fitted.as_tensor()[:, :, start : start + 45], torch.from_numpy(masks))

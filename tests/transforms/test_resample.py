@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 from kneebundle.errors import KneeBundleError
 from kneebundle.radiograph import Radiograph
 from kneebundle.transforms.points import normalized_to_world, world_to_normalized
-from kneebundle.transforms.resample import ResampleToSpacingd, pixel_spacing, resample_to_spacing
+from kneebundle.transforms.resample import pixel_spacing, resample_to_spacing
 
 
 def blobs(
@@ -67,10 +67,10 @@ def test_up_sampling_does_not_blur() -> None:
 
 
 def test_the_affine_leads_back() -> None:
-    image = ResampleToSpacingd("image", 0.7)({"image": blobs(POINTS, (100, 120), (0.5, 0.5))})["image"]
+    image = resample_to_spacing(blobs(POINTS, (100, 120), (0.5, 0.5)), (0.7, 0.7))
     np.testing.assert_allclose(normalized_to_world(world_to_normalized(POINTS, image), image), POINTS, atol=1e-4)
 
 
-def test_an_image_that_would_vanish_is_refused() -> None:
+def test_an_image_that_would_vanish_raises_an_error() -> None:
     with pytest.raises(KneeBundleError, match="smaller than one pixel"):
         resample_to_spacing(blobs(POINTS, (10, 10), (0.1, 0.1)), (5.0, 5.0))

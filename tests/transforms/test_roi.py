@@ -1,5 +1,7 @@
 """Region of interest: sub-pixel centring, what lies outside, mirroring, the way back."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -25,10 +27,13 @@ def test_the_centre_comes_to_lie_in_the_middle(center: tuple[float, float], spac
 
 def test_a_region_may_be_a_rectangle() -> None:
     image = blobs(np.array([[30.0, 25.0]]), (200, 240), (0.25, 0.25))
-    assert crop_roi(image, (30.0, 25.0), (20.0, 40.0), 0.5).shape == (1, 40, 80)
+    region = crop_roi(image, (30.0, 25.0), (20.0, 40.0), 0.5)
+    assert region.shape == (1, 40, 80)  # 20 mm high, 40 mm wide
+    np.testing.assert_allclose(region.affine[:2, 3], [15.25, 10.25])  # y and x of the first pixel's centre
+    assert centroid_mm(region, np.array([30.0, 25.0])) == pytest.approx((30.0, 25.0), abs=0.02)
 
 
-def test_beyond_the_film_is_nan_and_is_filled_as_asked() -> None:
+def test_beyond_the_radiograph_is_nan_and_is_filled_as_asked() -> None:
     ramp = np.tile(np.arange(60, dtype=np.float32), (60, 1)) + 100
     image = Radiograph(ramp, (1.0, 1.0)).to_metatensor()
     region = crop_roi(image, (0.0, 30.0), 21.0, 1.0)
@@ -41,7 +46,7 @@ def test_beyond_the_film_is_nan_and_is_filled_as_asked() -> None:
         fill_outside(region, "wrap")
 
 
-def test_a_region_wholly_beyond_the_film_is_empty() -> None:
+def test_a_region_wholly_beyond_the_radiograph_is_empty() -> None:
     image = blobs(np.array([[5.0, 5.0]]), (40, 40), (1.0, 1.0))
     region = crop_roi(image, (500.0, 500.0), 20.0, 1.0)
     assert not torch.isfinite(region).any()
@@ -51,7 +56,12 @@ def test_a_region_wholly_beyond_the_film_is_empty() -> None:
 @pytest.mark.parametrize("side", ["R", "L"])
 def test_points_find_their_way_there_and_back(side: str) -> None:
     point = np.array([[33.3, 21.7]])
-    data = {"image": blobs(point, (160, 240), (0.3, 0.25)), "side": side, "points": point, "center_mm": (28.0, 22.0)}
+    data: dict[str, Any] = {
+        "image": blobs(point, (160, 240), (0.3, 0.25)),
+        "side": side,
+        "points": point,
+        "center_mm": (28.0, 22.0),
+    }
     for step in (CropROId("image", size_mm=30.0, spacing_mm=0.4), MirrorLeftd("image"), WorldToNormalizedd("points")):
         data = step(data)
     x = float(data["points"][0, 0])
@@ -70,11 +80,11 @@ def test_without_a_centre_the_middle_of_the_image_is_taken() -> None:
     assert world_to_normalized([[14.75, 9.75]], region)[0].tolist() == pytest.approx([0.5, 0.5])
 
 
-def test_normalisation_looks_at_the_film_alone() -> None:
-    film = np.linspace(0, 100, 400, dtype=np.float32).reshape(20, 20)
-    alone = normalize_percentiles(torch.from_numpy(film)[None])
+def test_normalisation_looks_at_the_radiograph_alone() -> None:
+    radiograph = np.linspace(0, 100, 400, dtype=np.float32).reshape(20, 20)
+    alone = normalize_percentiles(torch.from_numpy(radiograph)[None])
     framed = torch.full((1, 40, 40), float("nan"))
-    framed[0, 10:30, 10:30] = torch.from_numpy(film)
+    framed[0, 10:30, 10:30] = torch.from_numpy(radiograph)
     scaled = normalize_percentiles(framed)
     torch.testing.assert_close(scaled[:, 10:30, 10:30], alone)
     assert not torch.isfinite(scaled[0, 0, 0])
@@ -83,7 +93,7 @@ def test_normalisation_looks_at_the_film_alone() -> None:
 
 
 def test_surroundings_take_the_place_of_the_image_as_often_as_asked() -> None:
-    step = RandFillOutsided("image", prob=0.5).set_random_state(0)
+    step: Any = RandFillOutsided("image", prob=0.5).set_random_state(0)
     frame = torch.full((1, 6, 6), float("nan"))
     frame[0, 2:4, 2:4] = 1.0
     drawn = [step({"image": frame, "surroundings": torch.full((1, 6, 6), 7.0)})["image"] for _ in range(200)]

@@ -7,7 +7,7 @@ from monai.data import MetaTensor
 
 from kneebundle.networks.similarity import similarity_matrix
 from kneebundle.transforms.points import world_to_normalized
-from kneebundle.transforms.similarity import PerturbSimilarityd, square_image, warp_image
+from kneebundle.transforms.similarity import PerturbSimilarityd, fit_to_square, warp_image
 
 POINT_MM = np.array([[14.0, 9.0]])
 
@@ -45,7 +45,7 @@ def test_the_identity_changes_nothing() -> None:
 
 
 def test_a_square_shows_the_whole_image_in_its_middle() -> None:
-    square = square_image(spot(rows=40, columns=50), 100)
+    square = fit_to_square(spot(rows=40, columns=50), 100)
     assert square.shape == (1, 100, 100)
     finite = torch.isfinite(square.as_tensor()[0])
     assert bool(finite.all(1)[12:88].all()) and not bool(finite[[0, -1]].any())

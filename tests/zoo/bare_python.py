@@ -1,25 +1,52 @@
-"""A Python that has every package of this one but kneebundle."""
+"""A Python that has only what somebody installs for a packed bundle, and not kneebundle."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import venv
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
-def make_bare_python(folder: Path) -> Path:
-    """Make a virtual environment whose packages are links to those of this one; gives its interpreter."""
+
+def make_bare_python(folder: Path, packages: Iterable[str]) -> Path:
+    """Make a virtual environment with some packages and what these require, as links to those here.
+
+    Returns:
+        Its interpreter.
+    """
     venv.EnvBuilder(symlinks=True, with_pip=False).create(folder)
     (target,) = folder.glob("lib/python*/site-packages")
-    for place in sys.path:
-        if Path(place).name in ("site-packages", "dist-packages"):
-            for entry in Path(place).iterdir():
-                if "kneebundle" not in entry.name and entry.suffix != ".pth" and not (target / entry.name).exists():
-                    (target / entry.name).symlink_to(entry)
+    for name in find_required(packages):
+        files = distribution(name).files or []
+        for entry in {file.parts[0] for file in files} - {"..", "__pycache__"}:
+            place = Path(str(distribution(name).locate_file(entry)))
+            if not (target / entry).exists():
+                (target / entry).symlink_to(place)
     return folder / "bin" / "python"
+
+
+def find_required(packages: Iterable[str]) -> set[str]:
+    """The names of packages and of all that they require here."""
+    found: set[str] = set()
+    ahead = list(packages)
+    while ahead:
+        name = canonicalize_name(ahead.pop())
+        if name in found:
+            continue
+        try:
+            lines = distribution(name).requires or []
+        except PackageNotFoundError:  # the CUDA libraries of a PyTorch for the CPU
+            continue
+        found.add(name)
+        needed = [Requirement(line) for line in lines]
+        ahead += [r.name for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return found
 
 
 def run_bare(python: Path, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:

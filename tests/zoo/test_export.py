@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -74,7 +75,7 @@ def test_files_of_a_bundle_answer_as_its_network_and_say_what_they_are(
     assert said["left_mirrored"] == ("true" if name in mirrored else "false")
 
 
-def test_a_file_that_answers_otherwise_is_not_written(
+def test_a_file_that_gives_otherwise_is_not_written(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Drifting(torch.nn.Module):
@@ -115,7 +116,7 @@ def test_heatmap_networks_of_two_and_three_dimensions(
     assert runtimes.export_network(network, images, tmp_path / f"net{suffix}", {"bundle": kind}) <= 1e-4
 
 
-def test_answers_that_are_no_numbers_or_of_another_shape_are_differences() -> None:
+def test_gives_that_are_no_numbers_or_of_another_shape_are_differences() -> None:
     image = [torch.ones(1, 2)]
     identity = torch.nn.Identity()
     assert runtimes._difference(identity, lambda x: x + 0.5, image) == 0.5
@@ -124,7 +125,9 @@ def test_answers_that_are_no_numbers_or_of_another_shape_are_differences() -> No
     assert nan != nan
 
 
-def test_what_cannot_be_exported_is_refused(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_raises_an_error(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = repository / "bundles" / "knee_parts_registration"
     with pytest.raises(KneeBundleError, match="no such weights"):
         export_bundle(bundle, tmp_path, weights=tmp_path / "none.pt")
@@ -140,7 +143,7 @@ def test_what_cannot_be_exported_is_refused(repository: Path, tmp_path: Path, mo
 
 
 def test_the_command_offers_what_there_is() -> None:
-    options = {option.name: option for option in cli.commands["export"].params}
+    options: dict[str | None, Any] = {option.name: option for option in cli.commands["export"].params}
     assert options["formats"].type.allowed == tuple(runtimes.FORMATS)
     assert options["opset"].default == runtimes.OPSET
 
@@ -156,7 +159,7 @@ def test_by_command(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert sorted(path.name for path in out.iterdir()) == ["knee_landmark_scn.onnx", "knee_landmark_scn_fold0.onnx"]
     assert capsys.readouterr().out.count("differs from the network by") == 2
     assert onnx.load(str(out / "knee_landmark_scn.onnx")).opset_import[0].version == 17
-    mine = shutil.copy(bundle / "models/model.pt", tmp_path / "mine.pt")
+    mine = str(shutil.copy(bundle / "models/model.pt", tmp_path / "mine.pt"))
     cli.main(
         ["export", str(bundle), "-o", str(out), "--formats", "torchscript", "--weights", mine], standalone_mode=False
     )

@@ -1,4 +1,4 @@
-"""Packing: the same bytes from the same content, the zoo's list, and a refusal in place of a file that the zoo would not take."""
+"""Packing: the same bytes from the same content, the zoo's list, and an error where the zoo would not take the file."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import pytest
 
 import kneebundle
 from kneebundle.errors import KneeBundleError
+from kneebundle.zoo.checks import REQUIRED_PACKAGES
 from kneebundle.zoo.pack import find_bundle, pack_bundle
 
 TENSOR = dict.fromkeys(("type", "format", "num_channels", "spatial_shape", "dtype", "value_range"), 1)
@@ -25,7 +26,7 @@ METADATA: dict[str, Any] = {
     **dict.fromkeys(("name", "data_source", "intended_use"), "text"),
     "version": "0.2.0",
     "changelog": {"0.2.0": "more", "0.1.0": "first"},
-    "required_packages_version": {"fire": "0.7.1"},
+    "required_packages_version": dict.fromkeys(REQUIRED_PACKAGES, "1.0"),
     "eval_metrics": {},
     "network_data_format": {"inputs": {"image": TENSOR}, "outputs": {"pred": TENSOR}},
 }
@@ -50,18 +51,30 @@ def with_metadata(**changes: Any) -> Callable[[Path], object]:
     return lambda root: (root / "configs/metadata.json").write_text(json.dumps({**METADATA, **changes}))
 
 
-def test_the_file_holds_the_bundle_and_what_it_needs_of_the_package(tmp_path: Path) -> None:
+def with_config(**content: Any) -> Callable[[Path], object]:
+    return lambda root: (root / "configs/inference.json").write_text(json.dumps(content))
+
+
+def test_the_file_holds_the_bundle_and_the_package(tmp_path: Path) -> None:
     root = write_bundle(tmp_path / "b")
     for unwanted in ("eval/schema.json", "output/model.pt", "models/.hidden", "docs/__pycache__/a.pyc", "notes.txt"):
         (root / unwanted).parent.mkdir(exist_ok=True)
         (root / unwanted).touch()
     packed = pack_bundle(root, tmp_path / "out")
     assert packed.path == tmp_path / "out/b_v0.2.0.zip"
-    modules = ["__init__.py", "errors.py", "networks/__init__.py", "networks/blocks.py"]
     with zipfile.ZipFile(packed.path) as archive:
-        assert set(archive.namelist()) == {f"b/{n}" for n in FILES} | {f"b/kneebundle/{m}" for m in modules}
+        names = [name.removeprefix("b/") for name in archive.namelist()]
         assert archive.read("b/models/model.pt") == b"weights"
-    assert packed.package_files == len(modules)
+        networks = archive.read("b/kneebundle/networks/__init__.pyi")
+    package = {name.removeprefix("kneebundle/") for name in names if name.startswith("kneebundle/")}
+    assert set(names) - {f"kneebundle/{name}" for name in package} == set(FILES)
+    assert networks == Path(kneebundle.__file__).with_name("networks").joinpath("__init__.pyi").read_bytes()
+    assert package >= {"__init__.py", "errors.py", "networks/blocks.py", "measurements/hand_shape.json"}
+    assert {name.split("/")[0] for name in package}.isdisjoint(
+        {"__main__.py", "cli.py", "label_app", "zoo", "_bundles"}
+    )
+    assert not any("__pycache__" in name for name in package)
+    assert packed.package_files == len(package)
 
 
 def test_the_same_content_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +112,7 @@ def test_a_version_changes_only_if_that_is_wanted(tmp_path: Path) -> None:
     before = path.read_bytes()
     pack_bundle(root, tmp_path / "out")
     (root / "models/model.pt").write_text("other weights")
-    with pytest.raises(KneeBundleError, match="new version, or pass --overwrite"):
+    with pytest.raises(KneeBundleError, match="a new version is needed"):
         pack_bundle(root, tmp_path / "out")
     assert path.read_bytes() == before
     packed = pack_bundle(root, tmp_path / "out", overwrite=True)
@@ -125,20 +138,30 @@ def test_a_version_changes_only_if_that_is_wanted(tmp_path: Path) -> None:
         (with_metadata(version="new", changelog={"new": ""}), "three numbers like 0.1.0"),
         (with_metadata(task=""), "task is missing or is not a text"),
         (with_metadata(eval_metrics=None), "eval_metrics is missing or is not a table"),
-        (with_metadata(required_packages_version={}), "lacks fire"),
+        (with_metadata(required_packages_version={}), "lacks fire, itk, lazy-loader, nibabel"),
+        (
+            with_config(_target_="kneebundle.networks.Nothing"),
+            "inference.json: kneebundle.networks.Nothing is named, and",
+        ),
+        (
+            with_config(imports=["$import kneebundle.cli as cli"]),
+            "kneebundle.cli is named, and no packed bundle has it",
+        ),
         (with_metadata(network_data_format={"inputs": {"image": TENSOR}}), "network_data_format of pred lacks type, "),
     ],
 )
-def test_what_the_zoo_would_not_take_is_refused(tmp_path: Path, damage: Callable[[Path], object], says: str) -> None:
+def test_what_the_zoo_would_not_take_raises_an_error(
+    tmp_path: Path, damage: Callable[[Path], object], says: str
+) -> None:
     root = write_bundle(tmp_path / "b")
     damage(root)
-    with pytest.raises(KneeBundleError) as refusal:
+    with pytest.raises(KneeBundleError) as error:
         pack_bundle(root, tmp_path / "out")
-    assert says in str(refusal.value)
+    assert says in str(error.value)
     assert not list((tmp_path / "out").glob("*"))
 
 
-def test_an_output_that_is_a_file_is_refused(tmp_path: Path) -> None:
+def test_an_output_that_is_a_file_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(KneeBundleError, match="out: this folder cannot be written to"):
         pack_bundle(write_bundle(tmp_path / "b"), tmp_path / "out")

@@ -1,7 +1,8 @@
-"""A packed bundle where MONAI and its usual packages are, and kneebundle is not."""
+"""A packed bundle where MONAI and the packages that its metadata name are, and kneebundle is not."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -21,12 +22,12 @@ QUICK = "knee_landmark_localization"
 STEPS = Path(__file__).with_name("monai_steps.py")
 
 
-@pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("bare")
-    interpreter = make_bare_python(folder / "venv")
-    refused = run_bare(interpreter, "-c", "import numpy, kneebundle", cwd=folder)
-    assert "No module named 'kneebundle'" in refused.stderr
+def python_for(bundle: Path, folder: Path) -> Path:
+    """A Python with what somebody installs for a bundle: MONAI, and the packages that the metadata require."""
+    packages = json.loads((bundle / "configs/metadata.json").read_text())["required_packages_version"]
+    interpreter = make_bare_python(folder / "venv", ["monai", "torch", "numpy", *packages])
+    failed = run_bare(interpreter, "-c", "import numpy, kneebundle", cwd=folder)
+    assert "No module named 'kneebundle'" in failed.stderr
     return interpreter
 
 
@@ -38,7 +39,8 @@ def one_image(repository: Path, name: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", [n if n == QUICK else pytest.param(n, marks=pytest.mark.slow) for n in BUNDLES])
-def test_is_fetched_loaded_and_answers(name: str, python: Path, repository: Path, tmp_path: Path) -> None:
+def test_is_fetched_loaded_and_answers(name: str, repository: Path, tmp_path: Path) -> None:
+    python = python_for(repository / "bundles" / name, tmp_path)
     packed = pack_bundle(repository / "bundles" / name, tmp_path / "published")
     images, output = one_image(repository, name, tmp_path / "images"), tmp_path / "out"
     done = run_bare(python, STEPS, name, packed.path.as_uri(), tmp_path / "fetched", images, output, cwd=tmp_path)
@@ -55,9 +57,8 @@ def test_is_fetched_loaded_and_answers(name: str, python: Path, repository: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BUNDLES)
-def test_commands_of_its_documentation_work_in_its_folder(
-    name: str, python: Path, repository: Path, tmp_path: Path
-) -> None:
+def test_commands_of_its_documentation_work_in_its_folder(name: str, repository: Path, tmp_path: Path) -> None:
+    python = python_for(repository / "bundles" / name, tmp_path)
     with zipfile.ZipFile(pack_bundle(repository / "bundles" / name, tmp_path).path) as archive:
         archive.extractall(tmp_path)
     small = [text for key, value in BUNDLES[name].small.items() for text in (f"--{key}", value)]
@@ -67,15 +68,8 @@ def test_commands_of_its_documentation_work_in_its_folder(
         ["training", "--config_file", "configs/train.json", "--output_dir", tmp_path / "trained", *small],
         ["evaluating", "--config_file", both, "--output_dir", tmp_path / "eval", *small]
         + ["--weights", tmp_path / "trained" / "model.pt"],
-        [
-            "evaluating",
-            "--config_file",
-            "configs/inference.json",
-            "--dataset_dir",
-            images,
-            "--output_dir",
-            tmp_path / "out",
-        ],
+        ["evaluating", "--config_file", "configs/inference.json", "--dataset_dir", images]
+        + ["--output_dir", tmp_path / "out"],
     ):
         done = run_bare(python, "-m", "monai.bundle", "run", *command, cwd=tmp_path / name)
         assert done.returncode == 0, done.stderr

@@ -1,1 +1,1 @@
-"""Stands in for torchvision where only a CPU build of torch is to be had: what monailabel imports of it, and nothing else."""
+"""Stands in for torchvision where there is only a CPU build of torch: what monailabel imports of it, nothing else."""

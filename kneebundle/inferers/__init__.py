@@ -1,0 +1,5 @@
+"""MONAI inferers, and the networks of a bundle ready to be asked."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,11 @@
+from .autocast import AutocastInferer as AutocastInferer
+from .autocast import needs_scaler as needs_scaler
+from .averaged import AveragedHeatmapInferer as AveragedHeatmapInferer
+from .bundle_networks import BundleNetworks as BundleNetworks
+from .bundle_networks import find_weights as find_weights
+from .bundle_networks import load_bundle_config as load_bundle_config
+from .bundle_networks import load_weights as load_weights
+from .devices import choose_device as choose_device
+from .landmarks import HeatmapInferer as HeatmapInferer
+from .landmarks import LandmarkInferer as LandmarkInferer
+from .mirrored import MirroredInferer as MirroredInferer

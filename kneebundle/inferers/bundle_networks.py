@@ -1,0 +1,114 @@
+"""The networks of a bundle and the transforms of their input, as its inference.json describes them."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from monai.transforms import Compose
+
+from kneebundle.errors import KneeBundleError, in_brief
+from kneebundle.results import ModelInfo
+
+__all__ = ["BundleNetworks", "load_bundle_config", "load_weights", "find_weights"]
+
+
+def find_weights(root: Path) -> list[Path]:
+    """Find the weights of a bundle: all of models/model_fold*.pt, or else models/model.pt.
+
+    Raises:
+        KneeBundleError: if there are none.
+    """
+    folds = sorted((root / "models").glob("model_fold*.pt"))
+    files = folds or [root / "models" / "model.pt"]
+    if not files[0].is_file():
+        raise KneeBundleError(
+            "the bundle has no weights; train it or install a release that carries models/model.pt", root, "weights"
+        )
+    return files
+
+
+def load_bundle_config(root: Path, device: torch.device, settings: Mapping[str, Any] | None = None) -> ConfigParser:
+    """Load inference.json of a bundle with its metadata, ready to be parsed.
+
+    Args:
+        root: folder of the bundle.
+        device: ``device`` in it.
+        settings: other values for its keys.
+
+    Raises:
+        KneeBundleError: if there is none.
+    """
+    config = root / "configs" / "inference.json"
+    if not config.is_file():
+        raise KneeBundleError("there is no configs/inference.json; is this a bundle?", root, "bundles")
+    parser = ConfigParser()
+    parser.read_config(str(config))
+    parser.read_meta(str(root / "configs" / "metadata.json"))
+    parser.update({"bundle_root": str(root), "device": device, **(settings or {})})
+    return parser
+
+
+def load_weights(network: torch.nn.Module, file: Path) -> None:
+    """Load the weights of a file into a network.
+
+    Raises:
+        KneeBundleError: if they are of another network.
+    """
+    try:
+        network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    except (RuntimeError, OSError) as error:
+        raise KneeBundleError(
+            f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file, "weights"
+        ) from error
+
+
+class BundleNetworks:
+    """A bundle with its weights, one network a weight file.
+
+    Args:
+        root: folder of the bundle.
+        device: where the networks run.
+        weights: other weight files than the bundle's own.
+        settings: other values for keys of inference.json, as on MONAI's command line (``{"spacing_mm": 1.08}``).
+
+    Attributes:
+        config: inference.json, parsed.
+        prepare: the bundle's ``region_transforms``.
+        infer: its ``inferer``.
+        networks: on the device, in evaluation mode.
+        info: what goes into reports.
+
+    Raises:
+        KneeBundleError: if the bundle has no configuration or no weights.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        device: torch.device,
+        weights: Sequence[Path] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.config = load_bundle_config(root, device, settings)
+        self.device = device
+        self.prepare = Compose(self.config.get_parsed_content("region_transforms"))
+        self.infer: Any = self.config.get_parsed_content("inferer")
+        files = list(weights) if weights else find_weights(root)
+        network = self.config.get_parsed_content("network_def")
+        self.networks = [self._load(copy.deepcopy(network), file) for file in files]
+        metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))
+        digest = hashlib.sha256()
+        for file in files:
+            digest.update(file.read_bytes())
+        self.info = ModelInfo(root.name, str(metadata["version"]), digest.hexdigest())
+
+    def _load(self, network: Any, file: Path) -> Any:
+        load_weights(network, file)
+        return network.to(self.device, memory_format=torch.channels_last).eval()

@@ -1,0 +1,17 @@
+from .alignment import align_predictions as align_predictions
+from .base import LandmarkMetric as LandmarkMetric
+from .correct_keypoints import PCK as PCK
+from .factory import landmark_metrics as landmark_metrics
+from .factory import metric_handlers as metric_handlers
+from .functional import RADII_MM as RADII_MM
+from .functional import cumulative_curve as cumulative_curve
+from .functional import outlier_rate as outlier_rate
+from .functional import pck as pck
+from .functional import radial_errors as radial_errors
+from .intervals import MedianInterval as MedianInterval
+from .intervals import median_interval as median_interval
+from .outliers import OutlierRate as OutlierRate
+from .planning import planning_metrics as planning_metrics
+from .radial_error import RadialError as RadialError
+from .surface_mm import HausdorffDistanceMM as HausdorffDistanceMM
+from .surface_mm import SurfaceDistanceMM as SurfaceDistanceMM

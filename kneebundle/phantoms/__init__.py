@@ -1,0 +1,5 @@
+"""Drawn radiographs with exact labels; what the knee, hand and lateral phantoms share."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

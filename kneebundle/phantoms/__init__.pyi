@@ -1,0 +1,12 @@
+from .artefacts import add_artefacts as add_artefacts
+from .artefacts import add_markers as add_markers
+from .artefacts import blend as blend
+from .artefacts import collimate as collimate
+from .artefacts import draw_text as draw_text
+from .artefacts import find_place as find_place
+from .collection import Phantoms as Phantoms
+from .collection import phantom_records as phantom_records
+from .exposure import expose as expose
+from .files import make_folder as make_folder
+from .files import write_png as write_png
+from .thickness import round_thickness as round_thickness

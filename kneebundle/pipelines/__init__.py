@@ -1,0 +1,5 @@
+"""Networks put together into a prediction for one radiograph."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

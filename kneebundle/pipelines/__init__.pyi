@@ -1,0 +1,16 @@
+from .by_view import Pipeline as Pipeline
+from .by_view import PipelineOptions as PipelineOptions
+from .by_view import PipelinesByView as PipelinesByView
+from .knee_pa import KneePipeline as KneePipeline
+from .landmark_model import LandmarkModel as LandmarkModel
+from .lateral import LateralPipeline as LateralPipeline
+from .lateral import MapModel as MapModel
+from .lateral import make_bone_masks as make_bone_masks
+from .lateral import plan_on_radiograph as plan_on_radiograph
+from .lateral_check import check_lateral as check_lateral
+from .planning_model import PlanningModel as PlanningModel
+from .quality import LOWEST_CONFIDENCE as LOWEST_CONFIDENCE
+from .quality import check_border as check_border
+from .quality import check_implant as check_implant
+from .quality import check_joint as check_joint
+from .quality import check_landmarks as check_landmarks

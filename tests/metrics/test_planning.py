@@ -1,0 +1,57 @@
+"""The handlers of the planning network: a name a bone and a point, each measured on its own mask or rows."""
+
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.data import MetaTensor
+
+from kneebundle.metrics import planning_metrics
+
+
+def test_every_bone_and_point_is_measured_for_itself() -> None:
+    label = torch.zeros(4, 20, 20)
+    for bone in range(4):
+        label[bone, 5:15, 5:15] = 1
+    pred = label.clone()
+    pred[1, 5:15, 10:15] = 0  # half of the patella
+    pred[2] = label[2].roll(2, 0)  # the tibia, two pixels too low
+    truth = torch.zeros(5, 2)
+    points = torch.tensor([[1.0, 0.0], [0, 2.0], [0, 3.0], [4.0, 0], [0, 6.0]])
+    affine = torch.diag(torch.tensor([0.5, 0.5, 1.0, 1.0], dtype=torch.float64))
+    item = {
+        "pred_masks": MetaTensor(pred, affine=affine),
+        "label_masks": MetaTensor(label, affine=affine),
+        "pred_points": points,
+        "label_points": truth,
+    }
+    handlers = planning_metrics(masks=["iou", "hausdorff"], points=["median", "mean"])
+    engine = Engine(lambda engine, batch: [item])
+    for name, handler in handlers.items():
+        handler.attach(engine, name)
+    found = {name: float(value) for name, value in engine.run([0]).metrics.items()}
+    assert list(found) == list(handlers)
+    assert found == pytest.approx(
+        {
+            "iou_femur": 1.0,
+            "hausdorff_femur_mm": 0.0,
+            "iou_patella": 0.5,
+            "hausdorff_patella_mm": 2.5,
+            "iou_tibia": 80 / 120,
+            "hausdorff_tibia_mm": 1.0,
+            "iou_fibula": 1.0,
+            "hausdorff_fibula_mm": 0.0,
+            "p_blum_median_mm": 1.0,
+            "p_tmc_median_mm": 2.0,
+            "schoettle_median_mm": 3.0,
+            "line_median_mm": 5.0,
+            "p_blum_mean_mm": 1.0,
+            "p_tmc_mean_mm": 2.0,
+            "schoettle_mean_mm": 3.0,
+            "line_mean_mm": 5.0,
+        }
+    )
+
+
+def test_another_measure_is_an_error() -> None:
+    with pytest.raises(ValueError, match="one of iou, surface_distance, hausdorff, got 'dice'"):
+        planning_metrics(masks=["dice"])

@@ -1,0 +1,27 @@
+"""Orientation: points go where the pixels came from."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from kneebundle.orientation import Orientation
+
+
+@pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)))
+def test_points_lead_back_to_the_stored_pixel(flags: tuple[bool, bool, bool]) -> None:
+    stored = np.arange(35.0).reshape(5, 7)
+    turn = Orientation(*flags)
+    displayed = turn.apply(stored)
+    for y, x in np.ndindex(displayed.shape):
+        column, row = turn.points_to_stored(np.array([[x, y]]), *displayed.shape)[0].astype(int)
+        assert stored[row, column] == displayed[y, x]
+    assert turn.pair(stored.shape) == displayed.shape
+
+
+@pytest.mark.parametrize("transpose", [False, True])
+@pytest.mark.parametrize("flips", [(False, False), (True, False), (False, True), (True, True)])
+def test_undo_takes_the_displayed_image_back(transpose: bool, flips: tuple[bool, bool]) -> None:
+    stored = np.arange(12).reshape(3, 4)
+    turn = Orientation(transpose, *flips)
+    np.testing.assert_array_equal(turn.undo(turn.apply(stored)), stored)
