@@ -98,7 +98,7 @@ _bundles_option = click.option("--bundles", type=_PATH, help="Use the bundles of
     type=click.Choice(VIEWS),
     default="auto",
     show_default=True,
-    help="What the radiographs show; auto goes by the DICOM header and the size.",
+    help="What the radiographs show; auto goes by the DICOM header, else by the image.",
 )
 @click.option("--spacing", "spacing_mm", type=_POSITIVE, metavar="MM", help="Pixel size of images that state none.")
 @click.option("--side", type=click.Choice(SIDES), help="Side of the knee on radiographs of a single knee.")

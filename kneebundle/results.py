@@ -16,11 +16,15 @@ from kneebundle.radiograph import Radiograph, Side
 __all__ = ["FLAG_CODES", "Flag", "KneeResult", "LateralResult", "ModelInfo", "Prediction", "RadiographResult"]
 
 FLAG_CODES: Mapping[str, str] = {
-    "implant": "The joint looks like an arthroplasty; its landmarks are left out.",
-    "not_a_knee": "No knee joint was found where one should be; there are no landmarks.",
+    "implant": "The knee has a replacement, total or partial; there are no landmarks.",
+    "not_a_knee": "No knee joint from the front was found where one should be; there are no landmarks.",
+    "cut_off": "Landmarks lie beyond the border of the image, where nothing can be seen; they are left out.",
     "low_confidence": "The network is too unsure of the landmarks; they are left out.",
-    "cut_off": "Landmarks lie beyond the border of the image, where nothing can be seen; they are given.",
-    "side_guessed": "Nobody said which side a single knee is; the side is the one of which the network was surer.",
+    "implausible": "The landmarks do not lie as those of a knee do, or lie beside the joint; they are left out.",
+    "turned": "The knee lies on its side or stands on its head; there are no landmarks.",
+    "side_guessed": "Nobody said which side the knee is, and the image leaves a doubt.",
+    "side_contradiction": "The knee looks like one of the other side than it is taken for.",
+    "view_contradiction": "The radiograph shows both knees where one was asked for.",
     "spacing_from_sphere": "The measuring sphere and the file give different pixel sizes; the sphere is believed.",
     "sphere_contradicts_spacing": "The sphere and the file give pixel sizes too far apart; the file is believed.",
 }
@@ -34,6 +38,8 @@ class Flag:
     Attributes:
         code: one of :data:`FLAG_CODES`, for programs.
         message: one line, for people.
+        score: what was measured; None where there is no number.
+        threshold: what the score was compared with.
 
     Raises:
         ValueError: for a code that is not listed.
@@ -47,6 +53,8 @@ class Flag:
 
     code: str
     message: str
+    score: float | None = None
+    threshold: float | None = None
 
     def __post_init__(self) -> None:
         if self.code not in FLAG_CODES:
@@ -75,10 +83,11 @@ class KneeResult:
         roi_mm: edge of that region.
         landmarks: the points in pixels of the radiograph, with confidence; None where the knee could not be measured.
         flags: reasons to distrust the knee; empty: none.
+        scores: what the checks measured, by name (docs/quality.md).
 
     Example:
         >>> from kneebundle.results import Flag, KneeResult
-        >>> knee = KneeResult("L", (420.0, 310.0), 140.0, None, (Flag("implant", "as bright and flat as metal"),))
+        >>> knee = KneeResult("L", (420.0, 310.0), 140.0, None, (Flag("implant", "a knee replacement"),))
         >>> [flag.code for flag in knee.flags]
         ['implant']
     """
@@ -88,6 +97,7 @@ class KneeResult:
     roi_mm: float
     landmarks: Landmarks | None
     flags: tuple[Flag, ...] = ()
+    scores: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ class PredictionFiles:
         self.formats = formats
 
     def read(self, request: ImageRequest, file: Path) -> Radiograph:
-        """Read a radiograph; its view is settled then, see :func:`kneebundle.io.reading.read_radiograph`."""
+        """Read a radiograph, see :func:`kneebundle.io.reading.read_radiograph`."""
         image = read_radiograph(
             file, spacing_mm=request.spacing_mm, side=request.side, view=request.view, uncalibrated=True
         )

@@ -34,6 +34,13 @@ from .lateral_polygons import read_labelme as read_labelme
 from .oai import OaiSummary as OaiSummary
 from .oai import prepare_oai as prepare_oai
 from .readable_records import list_readable as list_readable
+from .region_cache import LOOKS as LOOKS
+from .region_cache import REGION_PX as REGION_PX
+from .region_cache import REGION_SPACING_MM as REGION_SPACING_MM
+from .region_cache import KneeRegions as KneeRegions
+from .region_cache import cache_regions as cache_regions
+from .region_cache import scale_to_bytes as scale_to_bytes
+from .region_cache import vary_look as vary_look
 from .splits import FOLD_SEED as FOLD_SEED
 from .splits import SPLITS as SPLITS
 from .splits import check_split as check_split

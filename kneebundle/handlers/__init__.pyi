@@ -1,6 +1,7 @@
 from .checkpoint import BestMetric as BestMetric
 from .checkpoint import RandomStates as RandomStates
 from .checkpoint import ResumableCheckpoint as ResumableCheckpoint
+from .class_table import ClassTable as ClassTable
 from .clipping import GradientClipping as GradientClipping
 from .early_stop import EarlyStop as EarlyStop
 from .error_curve import CumulativeErrorPlot as CumulativeErrorPlot

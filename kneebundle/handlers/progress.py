@@ -7,7 +7,6 @@ from typing import Any
 
 from ignite.engine import Engine
 from ignite.handlers import ProgressBar
-from monai.handlers import from_engine
 
 __all__ = ["Progress"]
 
@@ -25,5 +24,10 @@ class Progress:
     def attach(self, engine: Engine) -> None:
         """Attach to the trainer."""
         if sys.stderr.isatty():
-            loss = from_engine("loss", first=True)
-            ProgressBar(**self.kwargs).attach(engine, output_transform=lambda output: {"loss": loss(output)})
+            ProgressBar(**self.kwargs).attach(engine, output_transform=_get_loss)
+
+
+def _get_loss(output: Any) -> dict[str, float]:
+    """The loss of a trainer's output, which is a list where the batch was taken apart."""
+    first = output[0] if isinstance(output, list) else output
+    return {"loss": float(first["loss"])}

@@ -19,13 +19,17 @@ from kneebundle.results import ModelInfo
 __all__ = ["BundleNetworks", "load_bundle_config", "load_weights", "find_weights"]
 
 
-def find_weights(root: Path) -> list[Path]:
-    """Find the weights of a bundle: all of models/model_fold*.pt, or else models/model.pt.
+def find_weights(root: Path, ensemble: bool = False) -> list[Path]:
+    """Find the weights that a bundle predicts with.
+
+    Args:
+        root: folder of the bundle.
+        ensemble: all of ``models/model_fold*.pt``, where there are any, in place of ``models/model.pt``.
 
     Raises:
         KneeBundleError: if there are none.
     """
-    folds = sorted((root / "models").glob("model_fold*.pt"))
+    folds = sorted((root / "models").glob("model_fold*.pt")) if ensemble else []
     files = folds or [root / "models" / "model.pt"]
     if not files[0].is_file():
         raise KneeBundleError(
@@ -72,6 +76,8 @@ def load_weights(network: torch.nn.Module, file: Path) -> None:
 class BundleNetworks:
     """A bundle with its weights, one network a weight file.
 
+    The weights are ``models/model.pt``, or the networks of all folds where inference.json says ``"ensemble": true``.
+
     Args:
         root: folder of the bundle.
         device: where the networks run.
@@ -100,7 +106,7 @@ class BundleNetworks:
         self.device = device
         self.prepare = Compose(self.config.get_parsed_content("region_transforms"))
         self.infer: Any = self.config.get_parsed_content("inferer")
-        files = list(weights) if weights else find_weights(root)
+        files = list(weights) if weights else find_weights(root, bool(self.config.get("ensemble")))
         network = self.config.get_parsed_content("network_def")
         self.networks = [self._load(copy.deepcopy(network), file) for file in files]
         metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8"))

@@ -14,6 +14,7 @@ from .dicom_spacing import read_spacing as read_spacing
 from .dicom_writing import write_dicom as write_dicom
 from .finding import find_images as find_images
 from .metaimage import read_metaimage as read_metaimage
+from .near_grey import convert_near_grey as convert_near_grey
 from .nifti import read_nifti as read_nifti
 from .nifti import read_nifti_values as read_nifti_values
 from .picture import read_picture as read_picture
@@ -29,9 +30,6 @@ from .spacing import resolve_spacing as resolve_spacing
 from .tables import parse_number as parse_number
 from .tables import read_table as read_table
 from .tables import write_table as write_table
-from .views import BILATERAL_FROM_MM as BILATERAL_FROM_MM
-from .views import SINGLE_UP_TO_MM as SINGLE_UP_TO_MM
-from .views import find_view as find_view
 from .views import settle_view as settle_view
 from .writing import remove_leftovers as remove_leftovers
 from .writing import write_atomically as write_atomically

@@ -107,7 +107,7 @@ def _prepare(dataset: FileDataset, stored: np.ndarray) -> DecodedImage:
     orientation = read_display_orientation(dataset)
     pixels = orientation.apply(pixels)
     spacing = None if spacing is None else orientation.pair(spacing)
-    view = read_view(dataset, None if spacing is None else pixels.shape[1] * spacing[1])
+    view = read_view(dataset)
     side = read_laterality(dataset)
     uid = dataset.get("SOPInstanceUID")
     return DecodedImage(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from kneebundle.io.views import BILATERAL_FROM_MM, SINGLE_UP_TO_MM
 from kneebundle.orientation import Orientation
 
 if TYPE_CHECKING:
@@ -53,15 +52,13 @@ def read_laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
     return None
 
 
-def read_view(dataset: Dataset, width_mm: float | None) -> Literal["pa-bilateral", "pa-single", "lateral"] | None:
+def read_view(dataset: Dataset) -> Literal["pa-bilateral", "pa-single", "lateral"] | None:
     """Read the view: by ViewPosition, else the view's code, else the descriptions, else PatientOrientation.
 
-    Whether a frontal radiograph shows both knees is told by its laterality, else its descriptions, else its width: from
-    260 mm both, up to 200 mm one.
+    Whether a frontal radiograph shows both knees is told by its laterality, else its descriptions.
 
     Args:
         dataset: header of the file.
-        width_mm: of the image as displayed, if it is known.
 
     Returns:
         None where nothing tells.
@@ -72,11 +69,7 @@ def read_view(dataset: Dataset, width_mm: float | None) -> Literal["pa-bilateral
     side = read_laterality(dataset)
     if side is not None:
         return "pa-bilateral" if side == "B" else "pa-single"
-    if re.search(r"\b(BILAT|BILATERAL|BOTH)\b", _read_descriptions(dataset)):
-        return "pa-bilateral"
-    if width_mm is None or SINGLE_UP_TO_MM < width_mm < BILATERAL_FROM_MM:
-        return None
-    return "pa-bilateral" if width_mm >= BILATERAL_FROM_MM else "pa-single"
+    return "pa-bilateral" if re.search(r"\b(BILAT|BILATERAL|BOTH)\b", _read_descriptions(dataset)) else None
 
 
 def _read_projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, choose_frame, convert_to_grey
+from kneebundle.io.decoded import DecodedImage, choose_frame
+from kneebundle.io.near_grey import convert_near_grey
 
 __all__ = ["read_picture"]
 
@@ -16,7 +17,7 @@ _GREY_ALPHA_MODES = frozenset({"LA", "La"})
 
 
 def read_picture(path: Path, frame: int | None = None) -> DecodedImage:
-    """Read a PNG or JPEG of 8 or 16 bits; colour images whose channels are equal count as grey.
+    """Read a PNG or JPEG of 8 or 16 bits; colour images whose channels are equal, or nearly, count as grey.
 
     These files carry no spacing that can be trusted: pHYs of a PNG is the resolution for printing, and most programs
     write a default there. The EXIF orientation of a JPEG is applied.
@@ -25,10 +26,12 @@ def read_picture(path: Path, frame: int | None = None) -> DecodedImage:
         KneeBundleError: if the file cannot be decoded or is coloured.
     """
     choose_frame(1, frame, path)
+    pixels, notes = _convert(_decode(path), path)
     return DecodedImage(
-        pixels=_convert(_decode(path), path),
+        pixels=pixels,
         spacing_mm=None,
         spacing_source="a PNG or JPEG states no pixel spacing that can be trusted",
+        notes=notes,
     )
 
 
@@ -46,5 +49,5 @@ def _decode(path: Path) -> np.ndarray:
         raise KneeBundleError(f"the picture cannot be decoded ({error}); export it again as PNG", path) from error
 
 
-def _convert(decoded: np.ndarray, path: Path) -> np.ndarray:
-    return decoded.astype(np.float32) if decoded.ndim == 2 else convert_to_grey(decoded, path)
+def _convert(decoded: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:
+    return (decoded.astype(np.float32), ()) if decoded.ndim == 2 else convert_near_grey(decoded, path)

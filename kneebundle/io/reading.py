@@ -57,7 +57,7 @@ def read_radiograph(
 
     Returns:
         The image as displayed, bone bright, the patient facing the viewer. Its view is the one that is given or stated,
-        or else found by :func:`kneebundle.io.views.find_view`. Its ``spacing_source`` is ``"PixelSpacing"``,
+        a single knee where a side is, or else None. Its ``spacing_source`` is ``"PixelSpacing"``,
         ``"ImagerPixelSpacing"``, ``"ImagerPixelSpacing/EstimatedRadiographicMagnificationFactor"``,
         ``"NominalScannedPixelSpacing"``, ``"header"`` (NIfTI, MetaImage) or ``"argument"``.
 

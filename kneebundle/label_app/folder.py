@@ -16,7 +16,7 @@ LANDMARKS = "knee_landmark_localization"
 PLANNING = "knee_surgical_planning"
 MODELS = (LANDMARKS, PLANNING)
 """What the app can serve."""
-_BUNDLES = (*MODELS, "knee_roi_localization")
+_BUNDLES = (*MODELS, "knee_roi_localization", "knee_quality_check")
 _BUNDLE_PARTS = ("configs", "docs", "models", "LICENSE")
 _FILES = Path(__file__).with_name("files")
 

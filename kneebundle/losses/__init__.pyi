@@ -5,6 +5,7 @@ from .base import LandmarkLoss as LandmarkLoss
 from .calibrated import CalibratedLoss as CalibratedLoss
 from .heatmap import HeatmapLoss as HeatmapLoss
 from .heatmap import gaussian_heatmaps as gaussian_heatmaps
+from .knee_check import KneeCheckLoss as KneeCheckLoss
 from .part_selection import PartSelectionLoss as PartSelectionLoss
 from .parts_energy import PartsEnergy as PartsEnergy
 from .parts_energy import cell_centers as cell_centers

@@ -21,6 +21,8 @@ from .knee_shape import load_shape_model as load_shape_model
 from .outlines import keep_largest_part as keep_largest_part
 from .outlines import sample_image as sample_image
 from .outlines import trace_outline as trace_outline
+from .plausibility import Plausibility as Plausibility
+from .plausibility import measure_plausibility as measure_plausibility
 from .schoettle import AREA_MM as AREA_MM
 from .schoettle import Line as Line
 from .schoettle import SchoettlePlan as SchoettlePlan

@@ -17,24 +17,42 @@ from kneebundle.inferers.devices import choose_device
 from kneebundle.io.reading import read_radiograph
 from kneebundle.io.views import settle_view
 from kneebundle.landmarks import KNEE_PA, Landmarks
+from kneebundle.measurements.plausibility import measure_plausibility
+from kneebundle.pipelines.film_content import (
+    SMALL_FIELD_MM,
+    TURNS,
+    Candidate,
+    choose_of_halves,
+    choose_of_two,
+    find_candidates,
+    longer_side_mm,
+    read_content,
+    turn_radiograph,
+)
+from kneebundle.pipelines.knee_check import CheckedRegion, KneeCheck
 from kneebundle.pipelines.landmark_model import LandmarkModel
-from kneebundle.pipelines.quality import check_border, check_implant, check_joint, check_landmarks
+from kneebundle.pipelines.quality import (
+    DEFAULT_THRESHOLDS,
+    UNMEASURED,
+    KnownBy,
+    Thresholds,
+    check_border,
+    check_landmarks,
+    check_position,
+    check_region,
+    check_shape,
+    check_side,
+)
 from kneebundle.radiograph import Radiograph, Side, View
 from kneebundle.registration.model import REGISTRATION_BUNDLE, RegistrationModel
 from kneebundle.results import Flag, KneeResult, ModelInfo, RadiographResult
-from kneebundle.transforms.halves import crop_half
-from kneebundle.transforms.roi import image_center_mm
 
 __all__ = ["KneePipeline"]
 
 LANDMARK_BUNDLE = "knee_landmark_localization"
 ROI_BUNDLE = "knee_roi_localization"
-LARGEST_CROP_MM = 160.0
-"""A single knee in a field up to this size is taken to lie in its middle; in a larger one it is looked for."""
-SURE_OF_JOINT = 0.4
-"""Where stage 1 is less sure of a half than this, the film is also divided elsewhere than in the middle."""
-OTHER_SPLITS = (0.4, 0.6, 0.3, 0.7)
-LEAST_BETWEEN_KNEES_MM = 60.0
+CHECK_BUNDLE = "knee_quality_check"
+SIDES: tuple[Side, Side] = ("R", "L")
 
 
 @dataclass
@@ -43,27 +61,46 @@ class _Knee:
 
     Attributes:
         number: of its radiograph in the batch.
-        image: the radiograph or the half of it that shows the knee, (1, H, W).
+        image: the radiograph, (1, H, W).
         side: ``"R"`` or ``"L"``.
+        known_by: how the side is known.
         center_mm: (2,) where the next region is cut.
-        joint: (3,) the joint centre in mm and its confidence, from stage 1.
+        region: what the knee check saw there.
+        confidence: of stage 1.
         points: (16, 3) the landmarks in mm and their confidence, from stage 2.
         flags: what was found against it so far.
-        found: False where stage 1 saw no joint; there is no stage 2 then.
+        scores: what was measured so far.
     """
 
     number: int
     image: MetaTensor
     side: Side
+    known_by: KnownBy
     center_mm: np.ndarray
-    joint: np.ndarray = field(default_factory=lambda: np.zeros(3))
+    region: CheckedRegion
+    confidence: float
     points: torch.Tensor | None = None
     flags: list[Flag] = field(default_factory=list)
-    found: bool = True
+    scores: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether nothing was found for which it gets no landmarks."""
+        return not any(flag.code in UNMEASURED for flag in self.flags)
+
+    def add(self, *flags: Flag | None) -> None:
+        """Add flags, each code once."""
+        for flag in flags:
+            if flag is not None and flag.code not in {other.code for other in self.flags}:
+                self.flags.append(flag)
 
 
 class KneePipeline:
     """Finds the knees of a radiograph and their landmarks.
+
+    What the radiograph shows, one knee or two and of which side, is what the file or the user states, or else read
+    from the image (:mod:`kneebundle.pipelines.film_content`). A knee that should not be measured
+    (:mod:`kneebundle.pipelines.quality`) gets flags and no landmarks.
 
     Example::
 
@@ -74,6 +111,7 @@ class KneePipeline:
 
     Args:
         landmarks: the bundle of the 16 landmarks (KNEEL stage 2).
+        check: the bundle that tells native knees, their side, replacements and what is no knee.
         roi: the bundle of the joint centres (KNEEL stage 1); without it only crops of single knees can be used.
         stages: 2: cut a second region around the tibial centre that the first pass found, and predict again (KNEEL
             section 4.5); 1: the first pass only.
@@ -81,6 +119,7 @@ class KneePipeline:
             landmark network has only seen knees of one handedness, so it is never given mirrored ones.
         refine: the registration that moves each joint centre to where the reference's comes to lie, before the first
             region is cut; where it does not register, the centre stays.
+        thresholds: what decides whether a knee is measured.
 
     Raises:
         KneeBundleError: if ``stages`` is neither 1 nor 2.
@@ -89,18 +128,22 @@ class KneePipeline:
     def __init__(
         self,
         landmarks: LandmarkModel,
+        check: KneeCheck,
         roi: LandmarkModel | None = None,
         stages: int = 2,
         mirror: bool = False,
         refine: RegistrationModel | None = None,
+        thresholds: Thresholds = DEFAULT_THRESHOLDS,
     ) -> None:
         if stages not in (1, 2):
             raise KneeBundleError(f"stages is 1 or 2, got {stages}", field="stages")
         self.landmarks = landmarks
+        self.check = check
         self.roi = roi
         self.stages = stages
         self.mirror = mirror
         self.refine = refine
+        self.thresholds = thresholds
 
     @classmethod
     def from_bundles(
@@ -113,6 +156,8 @@ class KneePipeline:
         landmark_bundle: str = LANDMARK_BUNDLE,
         settings: Mapping[str, Any] | None = None,
         refine: bool = False,
+        roi_weights: Sequence[Path] | None = None,
+        check_weights: Sequence[Path] | None = None,
     ) -> KneePipeline:
         """Load the bundles that came with the package, or those of another folder.
 
@@ -124,6 +169,8 @@ class KneePipeline:
             landmark_bundle: name of the bundle that finds the 16 landmarks.
             settings: other values for keys of its inference.json.
             refine: with the bundle ``knee_parts_registration`` between the stages.
+            roi_weights: other weights for the bundle of the joint centres.
+            check_weights: other weights for the bundle of the knee check.
 
         Raises:
             KneeBundleError: if a bundle, its weights or the device is not there.
@@ -134,9 +181,13 @@ class KneePipeline:
             return find_installed_bundle(name) if bundles is None else Path(bundles) / name
 
         landmarks = LandmarkModel(root(landmark_bundle), chosen, weights, settings)
-        roi = LandmarkModel(root(ROI_BUNDLE), chosen) if _is_complete(root(ROI_BUNDLE)) else None
+        check = KneeCheck(root(CHECK_BUNDLE), chosen, check_weights)
+        has_roi = roi_weights is not None or _is_complete(root(ROI_BUNDLE))
+        roi = LandmarkModel(root(ROI_BUNDLE), chosen, roi_weights) if has_roi else None
         registration = RegistrationModel(root(REGISTRATION_BUNDLE), chosen) if refine else None
-        return cls(landmarks, roi, stages, mirror, registration)
+        least = landmarks.least_confidence
+        thresholds = DEFAULT_THRESHOLDS if least is None else replace(DEFAULT_THRESHOLDS, landmarks=least)
+        return cls(landmarks, check, roi, stages, mirror, registration, thresholds)
 
     def predict(
         self,
@@ -174,88 +225,75 @@ class KneePipeline:
         knees: list[_Knee] = []
         for number, radiograph in enumerate(radiographs):
             try:
-                shown = settle_view(radiograph)
-                knees += self._expect_knees(number, shown)
-                results.append(RadiographResult(shown, ()))
+                shown, found, flags = self._find_knees(number, settle_view(radiograph))
+                knees += found
+                results.append(RadiographResult(shown, (), self._list_models(), tuple(flags)))
             except KneeBundleError as error:
                 results.append(error)
-        self._find_joints([knee for knee in knees if _needs_search(knee)], radiographs)
-        self._choose_sides(knees, radiographs)
-        self._refine_centers([knee for knee in knees if knee.found])
-        self._find_landmarks([knee for knee in knees if knee.found])
+        measured = [knee for knee in knees if knee.is_measured]
+        self._refine_centers(measured)
+        self._find_landmarks(measured)
         for knee in knees:
             result = results[knee.number]
             assert isinstance(result, RadiographResult)
-            found = (*result.knees, self._make_result(knee, result.radiograph))
-            results[knee.number] = replace(result, knees=found, models=self._list_models(result.radiograph))
+            self._check_landmarks(knee, result.radiograph)
+            found_knees = (*result.knees, self._make_result(knee, result.radiograph))
+            results[knee.number] = replace(result, knees=found_knees)
         return results
 
-    def _expect_knees(self, number: int, radiograph: Radiograph) -> list[_Knee]:
-        """The knees that a radiograph should show, each in the middle of its half or of the whole."""
-        image = radiograph.to_metatensor()
+    def _find_knees(self, number: int, radiograph: Radiograph) -> tuple[Radiograph, list[_Knee], list[Flag]]:
+        """Decide what a radiograph shows: the radiograph with its view, its knees from the right on, flags."""
         if radiograph.view == "lateral":
             raise KneeBundleError(
                 "a lateral film; KneePipeline needs a radiograph from the front, LateralPipeline takes this one",
                 radiograph.path,
                 "view",
             )
-        if radiograph.view == "pa-single":
-            if self.roi is None and _longer_side_mm(radiograph) > LARGEST_CROP_MM:
-                raise KneeBundleError(_NO_ROI_BUNDLE, radiograph.path, "view")
-            return [_Knee(number, image, radiograph.side or "R", image_center_mm(image))]
-        if self.roi is None:
+        if self.roi is None and longer_side_mm(radiograph) > SMALL_FIELD_MM:
             raise KneeBundleError(_NO_ROI_BUNDLE, radiograph.path, "view")
-        sides: tuple[Side, Side] = ("R", "L")
-        halves = {side: crop_half(image, side) for side in sides}
-        return [_Knee(number, halves[side], side, image_center_mm(halves[side])) for side in sides]
-
-    def _find_joints(self, knees: Sequence[_Knee], radiographs: Sequence[Radiograph]) -> None:
-        """Stage 1: move the centre of each knee to the joint."""
-        if self.roi is None:
-            return
-        located = self.roi.locate([_make_item(knee) for knee in knees], mirror=self.mirror)
-        for knee, joint in zip(knees, located, strict=True):
-            knee.joint = joint[0].numpy()
-        for number in {knee.number for knee in knees}:
-            pair = [knee for knee in knees if knee.number == number]
-            if len(pair) == 2 and min(knee.joint[2] for knee in pair) < SURE_OF_JOINT:
-                self._split_elsewhere(pair, radiographs[number].to_metatensor())
+        image = radiograph.to_metatensor()
+        content = read_content(find_candidates(image, self.roi, self.check, mirror=self.mirror))
+        flags: list[Flag] = []
+        chosen: list[tuple[Side, KnownBy, Candidate]]
+        if radiograph.view == "pa-bilateral":
+            known: KnownBy = "statement"
+            pair = content.knees if len(content.knees) == 2 else choose_of_halves(content, image, self.check)
+            chosen = [(side, known, candidate) for side, candidate in zip(SIDES, pair, strict=True)]
+        elif radiograph.view is None and len(content.knees) == 2:
+            chosen = [(side, "place", candidate) for side, candidate in zip(SIDES, content.knees, strict=True)]
+        else:
+            candidate = content.knees[0] if content.knees else content.candidates[0]
+            if len(content.knees) == 2:
+                candidate = choose_of_two(content, radiograph)
+                flags.append(Flag("view_contradiction", _TWO_KNEES[radiograph.side is not None]))
+            known = "image" if radiograph.side is None else "statement"
+            chosen = [(radiograph.side or candidate.region.side, known, candidate)]
+        knees = [_Knee(number, image, s, known, c.center_mm, c.region, c.confidence) for s, known, c in chosen]
+        turned = None if content.knees else self._find_turned(radiograph)
         for knee in knees:
-            flag = check_joint(knee.joint[2:], knee.side)
-            if flag is not None:
-                knee.flags.append(flag)
-                knee.found = False
-            knee.center_mm = knee.joint[:2]
+            knee.add(turned)
+            self._check_region(knee)
+        view: View = "pa-bilateral" if len(knees) == 2 else "pa-single"
+        return replace(radiograph, view=view), knees, flags
 
-    def _split_elsewhere(self, pair: Sequence[_Knee], image: MetaTensor) -> None:
-        """Divide a film elsewhere than in the middle, where a patient who stood off it has both knees in one half."""
-        assert self.roi is not None
-        least = SURE_OF_JOINT
-        for split in OTHER_SPLITS:
-            halves = [crop_half(image, k.side, split) for k in pair]
-            items = [
-                {"image": h, "center_mm": image_center_mm(h), "side": k.side} for h, k in zip(halves, pair, strict=True)
-            ]
-            joints = [joint[0].numpy() for joint in self.roi.locate(items, mirror=self.mirror)]
-            apart = float(np.linalg.norm(joints[0][:2] - joints[1][:2]))
-            if min(j[2] for j in joints) > least and apart > LEAST_BETWEEN_KNEES_MM:
-                least = min(j[2] for j in joints)
-                for knee, half, joint in zip(pair, halves, joints, strict=True):
-                    knee.image, knee.joint = half, joint
+    def _find_turned(self, radiograph: Radiograph) -> Flag | None:
+        """Flag a radiograph that shows a knee once it is turned by a half or a quarter."""
+        for quarters, how in TURNS.items():
+            image = turn_radiograph(radiograph, quarters).to_metatensor()
+            score = find_candidates(image, self.roi, self.check)[0].region.knee
+            if score >= self.thresholds.turned:
+                message = f"the knee {how}: turn the radiograph and give it again"
+                return Flag("turned", message, score, self.thresholds.turned)
+        return None
 
-    def _choose_sides(self, knees: Sequence[_Knee], radiographs: Sequence[Radiograph]) -> None:
-        """For single knees of unknown side: the one, of two tried, for which the network is surer of its landmarks."""
-        unknown = [k for k in knees if radiographs[k.number].side is None and not _is_half(k, radiographs[k.number])]
-        if not unknown:
-            return
-        tried = {
-            side: self.landmarks.locate([{**_make_item(knee), "side": side} for knee in unknown], quick=True)
-            for side in ("R", "L")
-        }
-        for knee, right, left in zip(unknown, tried["R"], tried["L"], strict=True):
-            knee.side = "R" if float(right[:, 2].mean()) >= float(left[:, 2].mean()) else "L"
-            message = "the side was not given: it is the one of which the network was surer"
-            knee.flags.append(Flag("side_guessed", message))
+    def _check_region(self, knee: _Knee) -> None:
+        """What the knee check says of the place where landmarks will be looked for."""
+        region = knee.region
+        knee.scores.update(native=region.native, implant=region.implant, not_a_knee=region.none)
+        knee.scores.update(side=region.probability_of(knee.side), joint=knee.confidence)
+        knee.add(check_region(region, knee.side, self.thresholds) if knee.is_measured else None)
+        if not {"not_a_knee", "turned"} & {flag.code for flag in knee.flags}:
+            knee.add(check_side(region, knee.side, knee.known_by, self.thresholds))
 
     def _refine_centers(self, knees: Sequence[_Knee]) -> None:
         """Between the stages: move the centre of each knee to where its registration puts the reference's joint."""
@@ -277,51 +315,58 @@ class KneePipeline:
             for knee, points in zip(knees, located, strict=True):
                 knee.points = points
 
-    def _make_result(self, knee: _Knee, radiograph: Radiograph) -> KneeResult:
-        center = radiograph.mm_to_px(knee.center_mm[None])[0]
-        landmarks = None
-        flags: list[Flag | None] = list(knee.flags)
-        if knee.points is not None:
-            points, confidence = radiograph.mm_to_px(knee.points[:, :2].numpy()), knee.points[:, 2].numpy()
-            landmarks = Landmarks(points, "px", KNEE_PA, confidence)
-            unsure, implant = check_landmarks(confidence, knee.side), check_implant(landmarks, radiograph)
-            flags += [check_border(landmarks, radiograph), unsure, implant]
-            if unsure or implant:
-                landmarks = None
-        return KneeResult(
-            side=knee.side,
-            center_px=(float(center[0]), float(center[1])),
-            roi_mm=float(self.landmarks.region_mm),
-            landmarks=landmarks,
-            flags=tuple(flag for flag in flags if flag is not None),
+    def _check_landmarks(self, knee: _Knee, radiograph: Radiograph) -> None:
+        """What speaks against the landmarks that were found, and against the place where they are."""
+        if knee.points is None:
+            return
+        mm, confidence = knee.points[:, :2].numpy(), knee.points[:, 2].numpy()
+        region = self.check.classify(knee.image, [mm[KNEE_PA.center]])[0]
+        shape = measure_plausibility(mm, knee.side)
+        knee.scores["native"] = min(knee.scores["native"], region.native)
+        knee.scores["implant"] = max(knee.scores["implant"], region.implant)
+        knee.scores["not_a_knee"] = max(knee.scores["not_a_knee"], region.none)
+        knee.scores.update(landmarks=float(confidence.mean()), **{f"shape_{k}": v for k, v in shape._asdict().items()})
+        knee.scores["joint_mm"] = float(np.linalg.norm(mm[KNEE_PA.center] - region.joint_mm))
+        knee.add(
+            check_region(region, knee.side, self.thresholds),
+            check_border(Landmarks(radiograph.mm_to_px(mm), "px", KNEE_PA), radiograph),
+            check_landmarks(confidence, knee.side, self.thresholds),
+            check_shape(shape, self.thresholds),
+            check_position(mm, region, self.thresholds),
         )
 
-    def _list_models(self, radiograph: Radiograph) -> tuple[ModelInfo, ...]:
-        searched = self.roi is not None and _longer_side_mm(radiograph) > LARGEST_CROP_MM
-        return (self.roi.info, self.landmarks.info) if searched and self.roi else (self.landmarks.info,)
+    def _make_result(self, knee: _Knee, radiograph: Radiograph) -> KneeResult:
+        landmarks = None
+        if knee.points is not None and knee.is_measured:
+            points, confidence = radiograph.mm_to_px(knee.points[:, :2].numpy()), knee.points[:, 2].numpy()
+            radii = self.landmarks.estimate_radii(confidence)
+            landmarks = Landmarks(points, "px", KNEE_PA, confidence, radii)
+        x, y = radiograph.mm_to_px(knee.center_mm[None])[0]
+        return KneeResult(
+            side=knee.side,
+            center_px=(float(x), float(y)),
+            roi_mm=float(self.landmarks.region_mm),
+            landmarks=landmarks,
+            flags=tuple(knee.flags),
+            scores=dict(knee.scores),
+        )
+
+    def _list_models(self) -> tuple[ModelInfo, ...]:
+        return tuple(model.info for model in (self.roi, self.landmarks, self.check) if model is not None)
 
 
 _NO_ROI_BUNDLE = (
     "the radiograph shows more than a crop of one knee, and the bundle knee_roi_localization, which looks for the "
     "joints, is not installed; that bundle is needed, or crops of single knees"
 )
+_TWO_KNEES = {
+    True: "the radiograph shows two knees, but one was asked for: the one of the stated side is taken",
+    False: "the radiograph shows two knees, but one was asked for: the one nearer to the middle is taken",
+}
 
 
 def _is_complete(root: Path) -> bool:
     return (root / "configs" / "inference.json").is_file() and any((root / "models").glob("model*.pt"))
-
-
-def _is_half(knee: _Knee, radiograph: Radiograph) -> bool:
-    return knee.image.shape[2] < radiograph.columns
-
-
-def _needs_search(knee: _Knee) -> bool:
-    affine = np.asarray(knee.image.affine)
-    return max(knee.image.shape[1] * affine[0, 0], knee.image.shape[2] * affine[1, 1]) > LARGEST_CROP_MM
-
-
-def _longer_side_mm(radiograph: Radiograph) -> float:
-    return max(radiograph.rows * radiograph.spacing_mm[0], radiograph.columns * radiograph.spacing_mm[1])
 
 
 def _make_item(knee: _Knee) -> dict[str, Any]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from kneebundle.inferers.bundle_networks import BundleNetworks
+from kneebundle.pipelines.uncertainty import ConformalRadii
 from kneebundle.transforms.points import normalized_to_world
 
 __all__ = ["LandmarkModel"]
@@ -21,8 +23,8 @@ class LandmarkModel(BundleNetworks):
     """A landmark bundle with its weights, ready to predict on regions of radiographs.
 
     The bundle's ``inferer`` turns whatever its network gives into (B, N, 3): x and y in [0, 1) and the confidence in
-    (0, 1]. Where a bundle has several ``models/model_fold*.pt``, the prediction is the mean over them, and their
-    disagreement lowers the confidence: one as large as the bundle's ``confidence_spread`` halves it.
+    (0, 1]. Of several networks the prediction is the mean, and their disagreement lowers the confidence: one as large
+    as the bundle's ``confidence_spread`` halves it.
 
     Args:
         root: folder of the bundle.
@@ -33,6 +35,10 @@ class LandmarkModel(BundleNetworks):
     Attributes:
         info: what goes into reports.
         region_mm: size of the region, as in :func:`kneebundle.transforms.roi.crop_roi`.
+        least_confidence: mean confidence of the landmarks below which they should not be believed; None where the
+            bundle names none.
+        radii: the calibration ``models/uncertainty.json``; None where the bundle has none, and for other weights or
+            settings than it was made for.
 
     Raises:
         KneeBundleError: if the bundle has no configuration or no weights.
@@ -48,6 +54,22 @@ class LandmarkModel(BundleNetworks):
         super().__init__(root, device, weights, settings)
         self.region_mm: Any = self.config.get_parsed_content("region_mm")
         self.confidence_spread = float(self.config.get_parsed_content("confidence_spread"))
+        least = self.config.get("least_confidence")
+        self.least_confidence = None if least is None else float(least)
+        calibration = root / "models" / "uncertainty.json"
+        own = not weights and not settings
+        self.radii = ConformalRadii.load(calibration) if own and calibration.is_file() else None
+
+    def estimate_radii(self, confidence: np.ndarray) -> np.ndarray | None:
+        """Estimate how far off landmarks may be.
+
+        Args:
+            confidence: (N,) of :meth:`locate`.
+
+        Returns:
+            (N,) mm: radii within which the true points lie in 90 of 100 cases; None where that is not known.
+        """
+        return None if self.radii is None else self.radii.radius_mm(confidence)
 
     @torch.inference_mode()
     def locate(

@@ -1,62 +1,118 @@
-"""Checks of a knee that was found: low confidence, a knee cut off by the border, metal in the joint."""
+"""Whether a knee should be measured: replacements, what is no knee, cut-off knees, unlikely landmarks, unsure networks.
+
+Each reason is a :class:`~kneebundle.results.Flag` with its score and threshold; docs/quality.md says how they were set.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
 import numpy as np
 
-from kneebundle.landmarks import Landmarks
+from kneebundle.landmarks import KNEE_PA, Landmarks
+from kneebundle.measurements.plausibility import Plausibility
+from kneebundle.pipelines.knee_check import CheckedRegion
 from kneebundle.radiograph import Radiograph, Side
 from kneebundle.results import Flag
-from kneebundle.transforms.roi import crop_roi
 
-__all__ = ["LOWEST_CONFIDENCE", "check_border", "check_implant", "check_joint", "check_landmarks"]
+__all__ = [
+    "DEFAULT_THRESHOLDS",
+    "UNMEASURED",
+    "KnownBy",
+    "Thresholds",
+    "check_border",
+    "check_landmarks",
+    "check_position",
+    "check_region",
+    "check_shape",
+    "check_side",
+]
 
-LOWEST_CONFIDENCE = {"joint": 0.20, "landmarks": 0.10}
-"""Mean confidence of a network below which a knee gets no landmarks."""
+UNMEASURED = frozenset({"implant", "not_a_knee", "cut_off", "low_confidence", "implausible", "turned"})
+"""Codes of the flags with which a knee gets no landmarks."""
 
-METAL_BRIGHTNESS, METAL_GRAIN = 0.72, 0.02
-"""Median of a patch, 1 being the brightest of the joint, and mean standard deviation within a patch. Chosen so that
-real bone is hardly ever taken for metal; some arthroplasties are missed."""
-_SPACING_MM = 0.5
-_SIDES = {"R": "right", "L": "left"}
+KnownBy = Literal["statement", "place", "image"]
+"""How the side of a knee is known."""
+
+_NAMES = {"R": "right", "L": "left"}
 
 
-def check_joint(confidence: np.ndarray, side: Side) -> Flag | None:
-    """Flag a knee whose joint stage 1 did not find.
+@dataclass(frozen=True)
+class Thresholds:
+    """What decides whether a knee is measured; set on radiographs for development.
 
-    Args:
-        confidence: (1,) of the joint centre.
-        side: of the knee.
+    Attributes:
+        native: least probability of a native knee.
+        side: least probability of a side that only the image tells, for it to go without a flag.
+        side_by_place: the same for a knee that lies beside another one.
+        contradiction: probability of the other side from which a stated side is contradicted.
+        turned: probability of a knee from which a radiograph that was turned counts as one lying or on its head.
+        landmarks: least mean confidence of the landmark network; a bundle may name its own (``least_confidence``).
+        shape: largest distance from the mean shape, in standard deviations.
+        residual_mm: largest distance from any shape of the model.
+        scale: smallest and largest size over that of the mean knee.
+        turn_deg: largest lean of the plateau.
+        joint_mm: largest distance of the tibial centre from where the knee check sees the joint.
+    """
+
+    native: float = 0.5
+    side: float = 0.9
+    side_by_place: float = 0.5
+    contradiction: float = 0.9
+    turned: float = 0.9
+    landmarks: float = 0.20
+    shape: float = 2.4
+    residual_mm: float = 3.0
+    scale: tuple[float, float] = (0.55, 1.6)
+    turn_deg: float = 20.0
+    joint_mm: float = 12.0
+
+
+DEFAULT_THRESHOLDS = Thresholds()
+"""Those of ``kneebundle predict``."""
+
+
+def check_region(region: CheckedRegion, side: Side, thresholds: Thresholds) -> Flag | None:
+    """Flag a region in which the knee check does not see a native knee.
 
     Returns:
-        The flag ``not_a_knee``; None where the network is sure enough.
+        The flag ``implant`` or ``not_a_knee``, whichever is likelier; None for a native knee.
     """
-    return _check_confidence("not_a_knee", "no knee joint was found", confidence, LOWEST_CONFIDENCE["joint"], side)
-
-
-def check_landmarks(confidence: np.ndarray, side: Side) -> Flag | None:
-    """Flag a knee of whose landmarks stage 2 is too unsure.
-
-    Args:
-        confidence: (N,) of the landmarks.
-        side: of the knee.
-
-    Returns:
-        The flag ``low_confidence``; None where the network is sure enough.
-    """
-    least = LOWEST_CONFIDENCE["landmarks"]
-    return _check_confidence("low_confidence", "the landmarks could not be found", confidence, least, side)
-
-
-def _check_confidence(code: str, problem: str, confidence: np.ndarray, least: float, side: Side) -> Flag | None:
-    mean = float(np.mean(confidence))
-    if mean >= least:
+    if region.native >= thresholds.native:
         return None
-    return Flag(code, f"{problem} on the {_SIDES[side]} side (confidence {mean:.2f}, at least {least:.2f} is needed)")
+    where = f"on the {_NAMES[side]} side"
+    if region.implant >= region.none:
+        message = f"there is a knee replacement {where}: landmarks of bone cannot be measured"
+        return Flag("implant", message, region.native, thresholds.native)
+    return Flag("not_a_knee", f"no knee joint from the front was found {where}", region.native, thresholds.native)
+
+
+def check_side(region: CheckedRegion, side: Side, known_by: KnownBy, thresholds: Thresholds) -> Flag | None:
+    """Flag a side that the image contradicts, or one that nobody stated and that is in doubt.
+
+    Args:
+        region: what the knee check sees.
+        side: the side that is taken.
+        known_by: how it is known: somebody stated it, the knee's place beside another one, or its look alone.
+        thresholds: what decides.
+
+    Returns:
+        The flag ``side_contradiction`` or ``side_guessed``, or None.
+    """
+    own = region.probability_of(side)
+    if region.native >= thresholds.native and 1 - own >= thresholds.contradiction:
+        message = f"the knee is taken for a {_NAMES[side]} one, but it looks like the other"
+        return Flag("side_contradiction", message, 1 - own, thresholds.contradiction)
+    least = {"statement": 0.0, "place": thresholds.side_by_place, "image": thresholds.side}[known_by]
+    if own >= least:
+        return None
+    return Flag("side_guessed", f"the side was not given: it is guessed to be the {_NAMES[side]} one", own, least)
 
 
 def check_border(landmarks: Landmarks, radiograph: Radiograph) -> Flag | None:
-    """Flag a knee some of whose landmarks lie beyond the border of the radiograph; they are kept.
+    """Flag a knee some of whose landmarks lie beyond the border of the radiograph.
 
     Returns:
         The flag ``cut_off``; None where all lie inside.
@@ -67,45 +123,63 @@ def check_border(landmarks: Landmarks, radiograph: Radiograph) -> Flag | None:
     if count == 0:
         return None
     cut = "the knee is cut by the border of the radiograph"
-    return Flag("cut_off", f"{cut}: {count} landmarks lie outside, where nothing can be seen")
+    return Flag("cut_off", f"{cut}: {count} landmarks lie outside, where nothing can be seen", float(count), 1.0)
 
 
-def check_implant(landmarks: Landmarks, radiograph: Radiograph) -> Flag | None:
-    """Flag a joint that looks like an arthroplasty.
+def check_landmarks(confidence: np.ndarray, side: Side, thresholds: Thresholds) -> Flag | None:
+    """Flag a knee of whose landmarks stage 2 is too unsure.
 
-    Metal is bright and flat where bone is grained. Four places are looked at, 4 mm into the femoral condyles from
-    landmarks 10, 11, 13 and 14. A knee replacement covers all of them; overexposed bone is as bright, but not as flat.
+    Args:
+        confidence: (N,) of the landmarks.
+        side: of the knee.
+        thresholds: what decides.
 
     Returns:
-        The flag ``implant``; None where the condyles look like bone, or too little of them is seen to tell.
+        The flag ``low_confidence``; None where the network is sure enough.
     """
-    mm = landmarks.to_mm(radiograph.spacing_mm).points
-    center = (mm.min(0) + mm.max(0)) / 2
-    size = float((mm.max(0) - mm.min(0)).max() + 20.0)
-    region = crop_roi(radiograph.to_metatensor(), center, size, _SPACING_MM).numpy()[0]
-    finite = np.isfinite(region)
-    if finite.mean() < 0.5:
+    mean, least = float(np.mean(confidence)), thresholds.landmarks
+    if mean >= least:
         return None
-    low, high = np.percentile(region[finite], [1, 99.9])
-    if high <= low:
-        return None
-    grey = (np.nan_to_num(region, nan=low) - low) / (high - low)
-    along = (mm[7] - mm[1]) / max(float(np.linalg.norm(mm[7] - mm[1])), 1e-6)
-    up = np.array([along[1], -along[0]])
-    up = up if up[1] < 0 else -up
-    first = center - (np.array(grey.shape[::-1]) - 1) / 2 * _SPACING_MM
-    patches = [_cut_patch(grey, (mm[i] + 4.0 * up - first) / _SPACING_MM) for i in (10, 11, 13, 14)]
-    if any(patch.size == 0 for patch in patches):
-        return None
-    bright = min(float(np.median(patch)) for patch in patches) > METAL_BRIGHTNESS
-    flat = float(np.mean([patch.std() for patch in patches])) < METAL_GRAIN
-    if not (bright and flat):
-        return None
-    message = "the femoral condyles are as bright and flat as metal, as in an arthroplasty: "
-    return Flag("implant", message + "landmarks of bone cannot be measured")
+    message = f"the landmarks could not be found on the {_NAMES[side]} side"
+    return Flag("low_confidence", f"{message} (confidence {mean:.2f}, at least {least:.2f} is needed)", mean, least)
 
 
-def _cut_patch(grey: np.ndarray, center: np.ndarray) -> np.ndarray:
-    """7 x 7 pixels around a point (x, y); fewer at the border."""
-    x, y = np.round(center).astype(int)
-    return grey[max(y - 3, 0) : max(y + 4, 0), max(x - 3, 0) : max(x + 4, 0)]
+def check_shape(shape: Plausibility, thresholds: Thresholds) -> Flag | None:
+    """Flag landmarks that do not lie as those of a knee do.
+
+    Args:
+        shape: of :func:`kneebundle.measurements.measure_plausibility`.
+        thresholds: what decides.
+
+    Returns:
+        The flag ``implausible``, with the first of the scores that is out of range; None where all are in range.
+    """
+    low, high = thresholds.scale
+    checks: Sequence[tuple[bool, str, float, float]] = (
+        (shape.distance > thresholds.shape, "shape", shape.distance, thresholds.shape),
+        (shape.residual_mm > thresholds.residual_mm, "scatter", shape.residual_mm, thresholds.residual_mm),
+        (shape.scale < low, "size", shape.scale, low),
+        (shape.scale > high, "size", shape.scale, high),
+        (abs(shape.turn_deg) > thresholds.turn_deg, "lean", abs(shape.turn_deg), thresholds.turn_deg),
+    )
+    for failed, what, score, threshold in checks:
+        if failed:
+            return Flag("implausible", f"the landmarks are not those of a knee, by their {what}", score, threshold)
+    return None
+
+
+def check_position(landmarks_mm: np.ndarray, region: CheckedRegion, thresholds: Thresholds) -> Flag | None:
+    """Flag landmarks whose tibial centre lies elsewhere than where the knee check sees the joint.
+
+    Args:
+        landmarks_mm: (16, 2) in mm of the radiograph.
+        region: what the knee check sees around their tibial centre.
+        thresholds: what decides.
+
+    Returns:
+        The flag ``implausible``; None where they lie on the joint.
+    """
+    away = float(np.linalg.norm(landmarks_mm[KNEE_PA.center] - region.joint_mm))
+    if away <= thresholds.joint_mm:
+        return None
+    return Flag("implausible", "the landmarks lie beside the joint", away, thresholds.joint_mm)

@@ -11,7 +11,7 @@ from kneebundle.landmarks import KNEE_LATERAL
 
 __all__ = ["write_errors", "write_landmarks", "write_measurements"]
 
-LANDMARK_COLUMNS = ("path", "side", "landmark", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")
+LANDMARK_COLUMNS = ("path", "side", "landmark", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence", "radius_mm")
 MEASUREMENT_COLUMNS = ("path", "side", "name", "value", "unit")
 ERROR_COLUMNS = ("path", "reason")
 SCHOETTLE_ID = len(KNEE_LATERAL)
@@ -42,7 +42,7 @@ def _list_landmarks(documents: Iterable[dict[str, Any]]) -> Iterator[list[Any]]:
         for side, points in _list_points(document):
             for point in points:
                 values = [point[key] for key in ("id", "name", "x_px", "y_px", "x_mm", "y_mm", "confidence")]
-                yield [document["image"]["path"], side, *values]
+                yield [document["image"]["path"], side, *values, point.get("radius_mm")]
 
 
 def _list_points(document: dict[str, Any]) -> Iterator[tuple[str | None, list[dict[str, Any]]]]:
@@ -52,7 +52,9 @@ def _list_points(document: dict[str, Any]) -> Iterator[tuple[str | None, list[di
     if "planning" in document:
         planning = document["planning"]
         drawn = planning["schoettle_point"]
-        last = [] if drawn is None else [{**drawn, "id": SCHOETTLE_ID, "name": "schoettle_point", "confidence": None}]
+        # its radius_mm is that of a circle of the plan, not of the uncertainty
+        names = {"id": SCHOETTLE_ID, "name": "schoettle_point", "confidence": None, "radius_mm": None}
+        last = [] if drawn is None else [{**drawn, **names}]
         yield planning["side"], [*planning["landmarks"], *last]
 
 

@@ -30,8 +30,9 @@ def to_document(result: Prediction, masks: Mapping[str, str] | None = None) -> d
 
     Points are in pixels of the file as it is stored, even if it had to be turned for display; pixels and mm are
     round_value to three decimals. A knee that was found but could not be measured has no landmarks and no measurements;
-    its flags say why, each with a ``code`` of :data:`kneebundle.results.FLAG_CODES` and a ``message``. Of the patient
-    it holds nothing but the path and the SOP instance UID.
+    its flags say why, each with a ``code`` of :data:`kneebundle.results.FLAG_CODES`, a ``message`` and, where it rests
+    on a number, its ``score`` and ``threshold``; ``quality`` has all scores of a knee. Of the patient it holds nothing
+    but the path and the SOP instance UID.
 
     Args:
         result: of a pipeline.
@@ -90,11 +91,17 @@ def _convert_knee(knee: KneeResult, radiograph: Radiograph) -> dict[str, Any]:
         "landmarks": [] if found is None else list_points(found, radiograph),
         "measurements": {} if found is None else _measure(found, radiograph.spacing_mm),
         "flags": _convert_flags(knee.flags),
+        "quality": {name: round(score, 4) for name, score in knee.scores.items()},
     }
 
 
-def _convert_flags(flags: Sequence[Flag]) -> list[dict[str, str]]:
-    return [{"code": flag.code, "message": flag.message} for flag in flags]
+def _convert_flags(flags: Sequence[Flag]) -> list[dict[str, Any]]:
+    return [{"code": flag.code, "message": flag.message, **_convert_numbers(flag)} for flag in flags]
+
+
+def _convert_numbers(flag: Flag) -> dict[str, float]:
+    numbers = {"score": flag.score, "threshold": flag.threshold}
+    return {name: round(value, 4) for name, value in numbers.items() if value is not None}
 
 
 def _measure(landmarks: Landmarks, spacing_mm: tuple[float, float]) -> dict[str, dict[str, Any]]:

@@ -1,8 +1,9 @@
 """Draw a radiograph with what was found on it.
 
 A radiograph that shows little more than one knee becomes one panel. A larger one becomes a panel of the whole, with a
-panel for each knee below it. Tibia red and femur green as in KNEEL Figure 1; the less certain a landmark, the wider and
-paler its ring. Pixels are shown as they are: a name burnt into a radiograph is seen in its picture too; no other text
+panel for each knee below it. Tibia red and femur green as in KNEEL Figure 1. A ring around a landmark is the radius
+within which it lies in 90 of 100 cases; where that is not known, the ring is wider and paler the less certain the
+landmark. Pixels are shown as they are: a name burnt into a radiograph is seen in its picture too; no other text
 of the file is.
 """
 
@@ -120,6 +121,9 @@ class _Pen:
                 self.pen.line([tuple(p) for p in points[list(ids)]], fill=(*colour, 150), width=FINE)
             for i in ids:
                 radius = (3.0 + 7.0 * (1.0 - confidence[i]) if self.panel.detailed else 2.0) * FINE
+                if self.panel.detailed and landmarks.radius_mm is not None:
+                    radius = 3.0 * FINE
+                    self._draw_ring(points[i], float(landmarks.radius_mm[i]), colour)
                 self._draw_point(points[i], radius, colour, float(confidence[i]))
                 if self.panel.detailed:
                     self._draw_number(str(i), points[i], radius, below=bone == "tibia")
@@ -128,6 +132,10 @@ class _Pen:
         box = [*(at - radius), *(at + radius)]
         fill = (*colour, round(40 + 150 * confidence))
         self.pen.ellipse(box, fill=fill, outline=(*colour, 255), width=FINE)
+
+    def _draw_ring(self, at: np.ndarray, radius_mm: float, colour: tuple[int, int, int]) -> None:
+        radius = radius_mm * self.panel.scale * FINE
+        self.pen.ellipse([*(at - radius), *(at + radius)], outline=(*colour, 200), width=FINE)
 
     def _draw_number(self, text: str, at: np.ndarray, radius: float, below: bool) -> None:
         away = radius + 4 * FINE
@@ -142,7 +150,9 @@ class _Pen:
     def _draw_labels(self) -> None:
         left, top = np.array(self.panel.offset) + 10
         self._draw_text(" ".join(knee.side for knee in self.panel.knees), (left * FINE, top * FINE), 28, "lt")
-        self._draw_text("wide ring: less certain", (left * FINE, (self.panel.bottom - 10) * FINE), 12, "lb")
+        known = any(knee.landmarks is not None and knee.landmarks.radius_mm is not None for knee in self.panel.knees)
+        meaning = "ring: the landmark is inside in 90 of 100 cases" if known else "wide ring: less certain"
+        self._draw_text(meaning, (left * FINE, (self.panel.bottom - 10) * FINE), 12, "lb")
 
     def _draw_text(self, text: str, at: tuple[float, float], size: int, anchor: str) -> None:
         draw_text(self.pen, text, at, size, anchor)

@@ -32,7 +32,10 @@ def locate_point(point_px: np.ndarray, radiograph: Radiograph) -> dict[str, floa
 
 
 def list_points(landmarks: Landmarks, radiograph: Radiograph) -> list[dict[str, Any]]:
-    """List the landmarks that were found, each with id, name, the keys of :func:`locate_point` and confidence."""
+    """List the landmarks that were found, each with id, name, the keys of :func:`locate_point` and confidence.
+
+    Where it is known, ``radius_mm`` follows: the true point lies within it in 90 of 100 cases.
+    """
     points = landmarks.to_px(radiograph.spacing_mm).points
     return [
         {
@@ -40,6 +43,7 @@ def list_points(landmarks: Landmarks, radiograph: Radiograph) -> list[dict[str, 
             "name": name,
             **locate_point(points[index], radiograph),
             "confidence": None if landmarks.confidence is None else round_value(landmarks.confidence[index]),
+            **({} if landmarks.radius_mm is None else {"radius_mm": round_value(landmarks.radius_mm[index])}),
         }
         for index, name in enumerate(landmarks.landmark_set.names)
         if np.isfinite(points[index]).all()

@@ -2,6 +2,9 @@ from .crop_edges import clean_crop as clean_crop
 from .crop_edges import count_shaded_columns as count_shaded_columns
 from .crop_edges import hide_edges as hide_edges
 from .crop_edges import remove_edge_shading as remove_edge_shading
+from .equalize import EqualizeRegiond as EqualizeRegiond
+from .equalize import RandEqualizeRegiond as RandEqualizeRegiond
+from .equalize import equalize_region as equalize_region
 from .fill import FILL_MODES as FILL_MODES
 from .fill import FillOutsided as FillOutsided
 from .fill import RandFillOutsided as RandFillOutsided

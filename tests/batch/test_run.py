@@ -64,6 +64,7 @@ def test_the_files_of_one_image(tmp_path: Path) -> None:
         "x_mm": "1.0",
         "y_mm": "10.5",
         "confidence": "0.5",
+        "radius_mm": "",
     }
     width = next(r for r in rows(tmp_path / "out/measurements.csv") if r["name"] == "tibial_plateau_width")
     assert (width["side"], width["value"], width["unit"]) == ("R", "12.0", "mm")

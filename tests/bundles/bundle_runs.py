@@ -30,7 +30,7 @@ _NARROW = {**SMALL, "network_def#width": 4}
 
 BUNDLES = {
     # pixels as coarse as the network's poolings allow
-    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.54}),
+    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.45}),
     "knee_roi_localization": Bundle({**_NARROW, "film_count": 4}),
     # 140 mm are 64 pixels
     "knee_landmark_scn": Bundle({**SMALL, "features": 4, "spacing_mm": 2.1875}),
@@ -48,6 +48,7 @@ BUNDLES = {
             "network_def#depth": 2,
         },
     ),
+    "knee_quality_check": Bundle({**SMALL, "phantom_size": 32}, ("metrics.csv",)),
     "knee_parts_registration": Bundle({**SMALL, "levels": 1, "stages": [[14, 3, 1]]}),
 }
 

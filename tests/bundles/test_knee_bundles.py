@@ -95,7 +95,7 @@ def test_the_networks_input_and_targets_show_the_landmarks(repository: Path, dat
     for step in parser.get_parsed_content("region_transforms") + parser.get_parsed_content("point_transforms"):
         data = step(data)
     size = data["image"].shape[-1]
-    assert size == 467
+    assert size == 384
     for x, y in data["landmarks"].numpy() * size - 0.5:
         square = data["image"][0, round(y) - 6 : round(y) + 7, round(x) - 6 : round(x) + 7] > 0
         rows, columns = torch.nonzero(square, as_tuple=True)

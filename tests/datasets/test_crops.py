@@ -92,14 +92,20 @@ def test_an_annotation_with_too_few_numbers_is_an_error(tmp_path: Path) -> None:
         prepare_crops(tmp_path / "in", annotations, tmp_path / "out", fits)
 
 
-def test_the_real_data_set_comes_out_as_published(tmp_path: Path, shared_data: Path) -> None:
+def test_the_real_data_set_has_the_experts_shapes_at_corrected_scales(tmp_path: Path, shared_data: Path) -> None:
+    """Against the labels as they were first found: the same but for scale and shift of each knee."""
     images = shared_data / "oai_knees" / "images"
     assert prepare_crops(images, shared_data / "kneel_oai_annotations.csv", tmp_path) == []
-    made, real = rows(tmp_path / "landmarks.csv"), rows(shared_data / "oai_knees" / "landmarks.csv")
-    assert list(made) == list(real) and len(real) == 500
-    points = [f"{axis}{i}" for i in range(16) for axis in "xy"]
+    made, first = rows(tmp_path / "landmarks.csv"), rows(shared_data / "oai_knees" / "landmarks.csv")
+    assert list(made) == list(first) and len(first) == 500
+    growths = []
     for name, row in made.items():
-        difference = [float(row[c]) - float(real[name][c]) for c in points]
-        assert np.abs(difference).max() <= 0.02, name
-        assert all(row[c] == real[name][c] for c in ("subject_id", "side", "kl", "spacing_mm", "inverted"))
+        new, old = (np.array([[float(r[f"{a}{i}"]) for a in "xy"] for i in range(16)]) for r in (row, first[name]))
+        growth = np.linalg.norm(new - new.mean(0)) / np.linalg.norm(old - old.mean(0))
+        assert np.abs(new - new.mean(0) - growth * (old - old.mean(0))).max() <= 0.03, name
+        assert float(first[name]["spacing_mm"]) / float(row["spacing_mm"]) == pytest.approx(growth, rel=1e-3)
+        assert np.linalg.norm(new.mean(0) - old.mean(0)) * float(row["spacing_mm"]) < 6.0, name
+        assert all(row[c] == first[name][c] for c in ("subject_id", "side", "kl", "inverted"))
+        growths.append(growth)
+    assert np.median(growths) == pytest.approx(1.028, abs=1e-3)
     assert len(list((tmp_path / "images").glob("*.png"))) == 500

@@ -11,12 +11,14 @@ from ignite.engine import Engine
 from kneebundle.handlers.progress import Progress
 
 
+@pytest.mark.parametrize("decollated", [True, False])
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_bar_shows_the_loss_on_a_terminal_and_nothing_elsewhere(
-    terminal: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    terminal: bool, decollated: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
-    trainer = Engine(lambda engine, batch: [{"loss": torch.tensor(0.25)}])
+    output = {"loss": torch.tensor(0.25)}
+    trainer = Engine(lambda engine, batch: [output] if decollated else output)
     Progress(desc="training").attach(trainer)
     trainer.run([0, 1], max_epochs=1)
     shown = capsys.readouterr().err

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ignite.engine import Engine
 
+from kneebundle.handlers.class_table import ClassTable
 from kneebundle.handlers.hand_table import HandTable
 from kneebundle.handlers.tables import LandmarkTable, PredictionTable
 
@@ -46,3 +47,13 @@ def test_the_scale_of_a_hand_follows_from_the_ends_of_its_wrist(tmp_path: Path, 
     points[4] = (5.0 + apart_mm, 5.0, 0.5)
     lines = evaluate(HandTable(tmp_path), [[item("hand.png", points.tolist())]])
     assert lines == ["path,spacing_mm,confidence", f"hand.png,{spacing},0.5000"]
+
+
+def test_the_class_of_a_region_is_its_likeliest(tmp_path: Path) -> None:
+    logits = torch.log(torch.tensor([0.1, 0.7, 0.15, 0.05]))
+    found = torch.cat([logits, torch.tensor([0.2, -0.1])])  # the joint's place is no class
+    lines = evaluate(ClassTable(tmp_path), [[{"path": "a.png", "found": found}]])
+    assert lines == [
+        "path,class,native_right,native_left,implant,not_a_knee",
+        "a.png,native_left,0.1000,0.7000,0.1500,0.0500",
+    ]

@@ -67,7 +67,7 @@ def test_a_lateral_film_is_put_upright_and_not_mirrored(
         ({"SeriesDescription": "Bilateral PA Fixed Flexion Knee"}, "pa-bilateral", None),
         ({"SeriesDescription": "Knee lateral", "Laterality": "R"}, "lateral", "R"),
         ({"SeriesDescription": "Knee AP/LAT"}, None, None),
-        ({"ViewPosition": "PA", "PixelSpacing": [2, 2], "ImagerPixelSpacing": None}, "pa-single", None),
+        ({"ViewPosition": "PA", "PixelSpacing": [2, 2], "ImagerPixelSpacing": None}, None, None),
         ({"ViewPosition": "TAN", "Laterality": "R"}, None, "R"),
         ({"PatientOrientation": ["A", "F"]}, "lateral", None),
         ({}, None, None),
@@ -81,8 +81,8 @@ def test_side_and_view_are_those_that_the_file_states(
     assert (stated.view, stated.side) == (view, side)
 
 
-@pytest.mark.parametrize(("columns", "view"), [(180, "pa-bilateral"), (90, "pa-single"), (115, None)])
-def test_width_tells_one_knee_from_two(tmp_path: Path, columns: int, view: str | None) -> None:
+@pytest.mark.parametrize("columns", [180, 90])
+def test_width_does_not_tell_one_knee_from_two(tmp_path: Path, columns: int) -> None:
     image = np.add.outer(np.arange(90), np.arange(columns))
     write_dicom(tmp_path / "knee.dcm", image, (2, 2), attributes={"ViewPosition": "PA"})
-    assert read_dicom(tmp_path / "knee.dcm", None).view == view
+    assert read_dicom(tmp_path / "knee.dcm", None).view is None

@@ -31,7 +31,7 @@ def test_the_app_has_all_that_it_serves(app: Path) -> None:
     assert "127.0.0.1" in (app / "README.md").read_text()
     assert (app / "pydicom_seg" / "pyproject.toml").is_file()
     assert "fastapi" in (app / "requirements.txt").read_text()
-    for bundle in (*MODELS, "knee_roi_localization"):
+    for bundle in (*MODELS, "knee_roi_localization", "knee_quality_check"):
         for part in ("configs/inference.json", "configs/train.json", "models/model.pt"):
             roots = (app / "model" / bundle, find_installed_bundle(bundle))
             copied, shipped = (hashlib.sha256((root / part).read_bytes()).digest() for root in roots)

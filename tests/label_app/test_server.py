@@ -210,7 +210,7 @@ def test_labels_come_in_training_makes_weights_and_both_predict(server: Server, 
     check_that_bad_labels_are_errors(server, predictions["knee"], tmp_path)
     assert len(server.call("GET", "/datastore/?output=train").json) == 2
 
-    server.call("POST", f"/train/{LANDMARKS}", body={"max_epochs": 2, "spacing_mm": 0.54})
+    server.call("POST", f"/train/{LANDMARKS}", body={"max_epochs": 2, "spacing_mm": 0.45})
     state = server.wait_for("train", 600)
     assert state["status"] == "DONE", state["details"]
     assert sha256(shipped) == before

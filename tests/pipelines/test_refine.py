@@ -9,9 +9,9 @@ import torch
 
 from kneebundle.bundles import find_installed_bundle
 from kneebundle.phantoms.pa.knee import draw_knee
-from kneebundle.pipelines.knee_pa import KneePipeline
 from kneebundle.registration.model import RegistrationModel
-from tests.pipelines.test_knee_pa import FakeModel, film
+from tests.pipelines.content_fakes import LEFT, RIGHT
+from tests.pipelines.test_knee_pa import FakeModel, film, make_pipeline
 
 
 class FakeRegistration:
@@ -23,8 +23,9 @@ class FakeRegistration:
 
 def test_the_first_region_is_cut_where_the_registration_puts_the_joint() -> None:
     radiograph = film(400, 300, [(100, 140), (310, 160)])
-    landmarks = FakeModel(16)
-    KneePipeline(landmarks, FakeModel(1), refine=FakeRegistration()).predict(radiograph)  # type: ignore[arg-type]
+    landmarks = FakeModel()
+    knees = ((100.0, 140.0, RIGHT), (310.0, 160.0, LEFT))
+    make_pipeline(*knees, landmarks=landmarks, refine=FakeRegistration()).predict(radiograph)
     first = landmarks.asked[0]
     assert first[0]["center_mm"] == pytest.approx([90.0, 130.0])
     assert first[1]["center_mm"] == pytest.approx([310, 160], abs=0.3), "left as stage 1 had it"

@@ -12,8 +12,8 @@ from tests.reports.test_json_report import result
 def test_a_row_a_landmark_and_a_row_a_measurement(tmp_path: Path) -> None:
     write_landmarks([to_document(result())], tmp_path / "l.csv")
     lines = (tmp_path / "l.csv").read_text().splitlines()
-    assert lines[0] == "path,side,landmark,name,x_px,y_px,x_mm,y_mm,confidence"
-    assert lines[2] == "a.dcm,R,1,tibia_lateral_plateau_outer,3.0,30.0,1.2,6.0,0.877"
+    assert lines[0] == "path,side,landmark,name,x_px,y_px,x_mm,y_mm,confidence,radius_mm"
+    assert lines[2] == "a.dcm,R,1,tibia_lateral_plateau_outer,3.0,30.0,1.2,6.0,0.877,2.718"
     assert len(lines) == 17
     write_measurements([to_document(result())], tmp_path / "m.csv")
     lines = (tmp_path / "m.csv").read_text().splitlines()

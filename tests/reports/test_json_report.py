@@ -18,7 +18,8 @@ def result() -> RadiographResult:
         np.eye(40), (0.2, 0.4), "a.dcm", "PixelSpacing", view="pa-bilateral", sop_instance_uid="1.2", notes=("n",)
     )
     points = np.stack([np.linspace(1, 31, 16), np.where(np.arange(16) < 9, 30.0, 20.0)], axis=1)
-    right = KneeResult("R", (10.0, 20.12345), 140.0, Landmarks(points, "px", confidence=np.full(16, 0.87654)))
+    found = Landmarks(points, "px", confidence=np.full(16, 0.87654), radius_mm=np.full(16, 2.71828))
+    right = KneeResult("R", (10.0, 20.12345), 140.0, found)
     left = KneeResult("L", (30.0, 20.0), 140.0, None, (Flag("implant", "an arthroplasty"),))
     return RadiographResult(
         film, (right, left), (ModelInfo("b", "0.1", "ab"),), (Flag("cut_off", "cut"),), {"extra": 1}
@@ -49,6 +50,7 @@ def test_the_document_follows_the_schema() -> None:
         "x_mm": 1.2,
         "y_mm": 6.0,
         "confidence": 0.877,
+        "radius_mm": 2.718,
     }
     assert right["measurements"]["tibial_plateau_width"] == {"value": 6.4, "unit": "mm"}
     assert (document["flags"], document["extra"]) == ([{"code": "cut_off", "message": "cut"}], 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_tibia_is_red_and_femur_green_at_their_points() -> None:
     scale = 960 / 220
     red = redness(image)
     for i, (x, y) in enumerate((POINTS + 0.5) * scale):
-        assert (red[round(y), round(x)] > 80) == (i < 9)
+        assert (red[round(y), round(x)] > 40) == (i < 9)
         assert (red[round(y), round(x)] < -80) == (i >= 9)
 
 
@@ -53,6 +54,20 @@ def test_pixels_that_are_not_square_do_not_move_the_points() -> None:
 def test_uncertain_points_have_wider_rings() -> None:
     sure, unsure = ((np.abs(redness(draw_overlay(single(confidence=c)))) > 30).sum() for c in (1.0, 0.2))
     assert unsure > 2 * sure
+
+
+def test_a_known_radius_is_drawn_to_scale() -> None:
+    """A ring of 8 mm crosses the picture 8 mm from the point; without it nothing is there."""
+    plain = single()
+    knee = plain.knees[0]
+    assert knee.landmarks is not None
+    known = replace(knee, landmarks=replace(knee.landmarks, radius_mm=np.full(16, 8.0)))
+    scale = 960 / 220
+    x, y = (POINTS[4] + 0.5) * scale
+    below = round(y + 8.0 / 0.5 * scale)
+    for result, drawn in ((plain, False), (replace(plain, knees=(known,)), True)):
+        red = redness(draw_overlay(result))[below - 2 : below + 3, round(x)] > 40
+        assert bool(red.any()) == drawn
 
 
 def test_a_large_film_gets_a_panel_for_each_knee_below_it() -> None:

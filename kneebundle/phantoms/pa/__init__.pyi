@@ -40,7 +40,12 @@ from .outlines import draw_ellipse_outline as draw_ellipse_outline
 from .outlines import draw_femur_outline as draw_femur_outline
 from .outlines import draw_fibula_outline as draw_fibula_outline
 from .outlines import draw_tibia_outline as draw_tibia_outline
+from .replacements import Replacement as Replacement
+from .replacements import add_replacement as add_replacement
 from .sample_films import write_film_samples as write_film_samples
 from .sample_knees import write_knee_samples as write_knee_samples
 from .surroundings import Surroundd as Surroundd
 from .surroundings import surround as surround
+from .world import WorldFilm as WorldFilm
+from .world import WorldKnee as WorldKnee
+from .world import make_world_film as make_world_film

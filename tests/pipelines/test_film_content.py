@@ -1,0 +1,92 @@
+"""What a radiograph shows, with networks that know where its knees are."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from kneebundle.pipelines.film_content import (
+    FilmContent,
+    choose_of_halves,
+    find_candidates,
+    read_content,
+    turn_radiograph,
+)
+from kneebundle.radiograph import Radiograph
+from tests.pipelines.content_fakes import IMPLANT, LEFT, RIGHT, FakeCheck, FakeRoi
+
+
+def film(width: int, height: int) -> Radiograph:
+    return Radiograph(np.random.default_rng(0).random((height // 2, width // 2)), (2.0, 2.0))
+
+
+def read(radiograph: Radiograph, joints: Any, *knees: Any) -> FilmContent:
+    roi: Any = FakeRoi(*joints)
+    check: Any = FakeCheck(*knees)
+    return read_content(find_candidates(radiograph.to_metatensor(), roi, check))
+
+
+def places(content: FilmContent) -> list[tuple[float, ...]]:
+    return [tuple(knee.center_mm) for knee in content.knees]
+
+
+def test_two_knees_from_left_to_right_whatever_their_order() -> None:
+    joints = ((300.0, 150.0), (110.0, 160.0))
+    content = read(film(400, 300), joints, (*joints[0], LEFT), (*joints[1], IMPLANT))
+    assert places(content) == [joints[1], joints[0]]
+    assert content.knees[0].region.implant == 0.9
+
+
+@pytest.mark.parametrize("x", [70.0, 200.0, 340.0])
+def test_one_knee_on_a_wide_film_is_one_knee(x: float) -> None:
+    content = read(film(430, 350), [(x, 170.0)], (x, 170.0, LEFT))
+    assert places(content) == [(x, 170.0)]
+    assert content.knees[0].region.side == "L"
+
+
+def test_one_knee_seen_at_two_places_is_not_two() -> None:
+    joints = ((200.0, 150.0), (245.0, 150.0))
+    content = read(film(400, 300), joints, (*joints[0], RIGHT), (*joints[1], RIGHT))
+    assert len(content.knees) == 1
+
+
+def test_two_joints_above_each_other_are_not_two_knees() -> None:
+    joints = ((200.0, 150.0), (210.0, 500.0))
+    content = read(film(400, 700), joints, (*joints[0], RIGHT), (*joints[1], RIGHT))
+    assert len(content.knees) == 1
+
+
+def test_both_knees_of_a_whole_leg_film() -> None:
+    joints = ((120.0, 640.0), (310.0, 650.0))
+    content = read(film(430, 1250), joints, (*joints[0], RIGHT), (*joints[1], LEFT))
+    assert places(content) == [*joints]
+
+
+def test_of_a_film_without_a_knee_the_likeliest_place_is_told() -> None:
+    content = read(film(400, 300), ())
+    assert content.knees == ()
+    assert content.candidates[0].region.none == 1.0
+
+
+def test_each_half_has_its_likeliest_place_or_its_middle() -> None:
+    radiograph = film(400, 300)
+    check: Any = FakeCheck((300.0, 150.0, LEFT))
+    roi: Any = FakeRoi((300.0, 150.0))
+    found = tuple(c for c in find_candidates(radiograph.to_metatensor(), roi, check) if c.center_mm[0] > 200)
+    right, left = choose_of_halves(FilmContent(found[:1], found), radiograph.to_metatensor(), check)
+    assert tuple(right.center_mm) == (99.0, 149.0) and right.region.none == 1.0 and right.confidence == 0.0
+    assert tuple(left.center_mm) == (300.0, 150.0)
+
+
+def test_a_crop_is_looked_at_in_its_middle() -> None:
+    radiograph = Radiograph(np.random.default_rng(0).random((100, 100)), (1.0, 1.0))
+    check: Any = FakeCheck((50.0, 50.0, RIGHT))
+    found = find_candidates(radiograph.to_metatensor(), None, check)
+    assert [tuple(c.center_mm) for c in found] == [(49.5, 49.5)]
+    assert found[0].region.native == 1.0
+
+
+def test_a_quarter_turn_exchanges_the_spacings() -> None:
+    turned = turn_radiograph(Radiograph(np.arange(6.0).reshape(2, 3), (0.5, 0.2)), 1)
+    assert turned.pixels.tolist() == [[2, 5], [1, 4], [0, 3]]
+    assert turned.spacing_mm == (0.2, 0.5)
