@@ -1,7 +1,6 @@
 from .borders import find_uniform_borders as find_uniform_borders
 from .decoded import DecodedImage as DecodedImage
 from .decoded import choose_frame as choose_frame
-from .decoded import convert_to_grey as convert_to_grey
 from .decoded import extract_grey_plane as extract_grey_plane
 from .dicom import read_dicom as read_dicom
 from .dicom_display import read_display_orientation as read_display_orientation

@@ -11,9 +11,7 @@ import numpy as np
 from kneebundle.errors import KneeBundleError
 from kneebundle.orientation import Orientation
 
-__all__ = ["DecodedImage", "choose_frame", "convert_to_grey", "extract_grey_plane"]
-
-_COLOUR_TOLERANCE = 4
+__all__ = ["DecodedImage", "choose_frame", "extract_grey_plane"]
 
 
 @dataclass(frozen=True)
@@ -67,29 +65,6 @@ def choose_frame(count: int, frame: int | None, path: Path) -> int:
     if not 0 <= frame < count:
         raise KneeBundleError(f"there is no frame {frame}; the file has {count}, counted from 0", path, "frame")
     return frame
-
-
-def convert_to_grey(channels: np.ndarray, path: Path) -> np.ndarray:
-    """Convert an image whose colour channels are equal to grey values.
-
-    A difference of up to 4 grey levels is what JPEG makes of a grey image.
-
-    Args:
-        channels: (rows, columns, 3 or 4); a fourth channel is ignored. Of fewer channels the first counts.
-        path: the file, for the error.
-
-    Returns:
-        (rows, columns).
-
-    Raises:
-        KneeBundleError: if the image is truly coloured.
-    """
-    colours = channels[..., :3].astype(np.float32)
-    if channels.shape[-1] < 3:
-        return colours[..., 0]
-    if float(np.max(colours.max(axis=-1) - colours.min(axis=-1), initial=0)) > _COLOUR_TOLERANCE:
-        raise KneeBundleError("the image is coloured; a radiograph is grey: export it without colour or markings", path)
-    return colours[..., 1]
 
 
 def extract_grey_plane(

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, convert_to_grey, extract_grey_plane
+from kneebundle.io.decoded import DecodedImage, extract_grey_plane
+from kneebundle.io.near_grey import convert_near_grey
 from kneebundle.io.spacing import check_spacing
 
 __all__ = ["read_metaimage"]
@@ -22,18 +23,18 @@ def read_metaimage(path: Path, frame: int | None = None) -> DecodedImage:
     Raises:
         KneeBundleError: if the file cannot be decoded, has several slices and none is chosen, or is coloured.
     """
-    volume, spacing = _load(path)
+    volume, spacing, notes = _load(path)
     pixels, spacing_mm = extract_grey_plane(volume, spacing, frame, path)
     problem = check_spacing(spacing_mm, pixels.shape)
     if problem is None and spacing_mm == (1.0, 1.0):
         problem = "a pixel spacing of 1 mm, which a header without a spacing gives"
     if problem:
-        return DecodedImage(pixels, None, f"the MetaImage header gives {problem}")
-    return DecodedImage(pixels, spacing_mm, "header")
+        return DecodedImage(pixels, None, f"the MetaImage header gives {problem}", notes=notes)
+    return DecodedImage(pixels, spacing_mm, "header", notes=notes)
 
 
-def _load(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Grey values with axes x, y, ... and the spacing along each."""
+def _load(path: Path) -> tuple[np.ndarray, tuple[float, ...], tuple[str, ...]]:
+    """Grey values with axes x, y, ..., the spacing along each, and notes on how they were read."""
     import itk
 
     try:
@@ -46,8 +47,9 @@ def _load(path: Path) -> tuple[np.ndarray, tuple[float, ...]]:
             f"the MetaImage cannot be decoded ({_get_last_line(error)}); export it again", path
         ) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
-        values = convert_to_grey(values, path)
-    return values.transpose(), spacing
+        values, notes = convert_near_grey(values, path)
+        return values.transpose(), spacing, notes
+    return values.transpose(), spacing, ()
 
 
 def _get_last_line(error: Exception) -> str:

@@ -23,11 +23,11 @@ def convert_near_grey(channels: np.ndarray, path: Path) -> tuple[np.ndarray, tup
     255; 16-bit pictures are scaled.
 
     Args:
-        channels: (rows, columns, 1 to 4); a fourth channel is ignored.
+        channels: (..., 1 to 4), the axes of the image and its channels; a fourth channel is ignored.
         path: the file, for the error.
 
     Returns:
-        (rows, columns) float32, and the notes: none where all channels are equal.
+        (...) float32, and the notes: none where all channels are equal.
 
     Raises:
         KneeBundleError: if the image is truly coloured.
@@ -41,7 +41,9 @@ def convert_near_grey(channels: np.ndarray, path: Path) -> tuple[np.ndarray, tup
         return colours[..., 1], ()
     tinted = float((chroma > _EQUAL).mean())
     strongly = float((chroma > _FAINT).mean())
-    even = float(np.std(colours - colours.mean(axis=-1, keepdims=True), axis=(0, 1)).max()) / unit
+    even = (
+        float(np.std(colours - colours.mean(axis=-1, keepdims=True), axis=tuple(range(colours.ndim - 1))).max()) / unit
+    )
     if tinted > _FEW and not (strongly <= _FEW and even <= _FAINT / 4):
         raise KneeBundleError("the image is coloured; a radiograph is grey: export it without colour or markings", path)
     note = f"the picture is not quite grey ({100 * tinted:.2g} % of its pixels are tinted): its luminance was read"

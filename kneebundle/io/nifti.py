@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.decoded import DecodedImage, convert_to_grey, extract_grey_plane
+from kneebundle.io.decoded import DecodedImage, extract_grey_plane
+from kneebundle.io.near_grey import convert_near_grey
 from kneebundle.io.spacing import check_spacing
 
 __all__ = ["read_nifti_values", "read_nifti"]
@@ -34,12 +36,14 @@ def read_nifti(path: Path, frame: int | None = None) -> DecodedImage:
         unit = image.header.get_xyzt_units()[0]
     except Exception as error:  # nibabel and gzip raise many kinds for a broken file
         raise KneeBundleError(f"the NIfTI file cannot be decoded ({error}); export it again", path) from error
+    notes: tuple[str, ...] = ()
     if values.dtype.names:
-        values = convert_to_grey(np.stack([values[name] for name in values.dtype.names], axis=-1), path)
+        values, notes = convert_near_grey(np.stack([values[name] for name in values.dtype.names], axis=-1), path)
     pixels, spacing = extract_grey_plane(values, zooms, frame, path)
     scale = _MM_PER_UNIT.get(unit, 1.0)
     spacing_mm = (spacing[0] * scale, spacing[1] * scale)
-    return _judge_spacing(pixels, spacing_mm, unit)
+    judged = _judge_spacing(pixels, spacing_mm, unit)
+    return replace(judged, notes=(*notes, *judged.notes))
 
 
 def read_nifti_values(path: Path) -> np.ndarray:

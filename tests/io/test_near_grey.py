@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image
@@ -62,3 +63,23 @@ def test_the_note_reaches_the_radiograph(grey: np.ndarray, tmp_path: Path) -> No
     Image.fromarray(grey).save(tmp_path / "scan.png")
     radiograph = read_radiograph(tmp_path / "scan.png", spacing_mm=0.2)
     assert any("luminance" in note for note in radiograph.notes)
+
+
+def write_nifti(pixels: np.ndarray, path: Path) -> None:
+    values = np.ascontiguousarray(pixels).view(np.dtype([(name, "u1") for name in "RGB"]))[..., 0].T
+    image = nibabel.Nifti1Image(values, np.diag([0.2, 0.2, 1, 1]))
+    image.header.set_xyzt_units("mm")
+    image.to_filename(path)
+
+
+def test_a_nifti_with_channels_is_read_alike(grey: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "scan.nii"
+    grey[0, :50] = (255, 0, 0)
+    write_nifti(grey, path)
+    read = read_radiograph(path)
+    assert read.pixels[5, 7] == pytest.approx(float(grey[5, 7, 1]), abs=1e-3)
+    assert any("0.5 % of its pixels are tinted" in note for note in read.notes)
+    grey[:50] = (255, 0, 0)
+    write_nifti(grey, path)
+    with pytest.raises(KneeBundleError, match="coloured"):
+        read_radiograph(path)
