@@ -32,7 +32,7 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  
 
 def test_help_needs_nothing_heavy() -> None:
     code = (
-        "import sys; from kneebundle.cli import _run; assert _run(['predict', '--help']) == 0;"
+        "import sys; from kneebundle.cli.entry import _run; assert _run(['predict', '--help']) == 0;"
         "heavy = {'torch', 'monai', 'itk', 'pandas', 'matplotlib', 'numpy', 'PIL'} & sys.modules.keys();"
         "assert not heavy, heavy"
     )

@@ -1,0 +1,92 @@
+"""The command that compares predictions with labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from kneebundle.cli.options import PATH
+
+_LANDMARKS = 16
+
+
+@click.command()
+@click.option("--predictions", type=PATH, required=True, help="Output folder of kneebundle predict.")
+@click.option(
+    "--truth",
+    "truths",
+    type=PATH,
+    required=True,
+    multiple=True,
+    help="CSV file with the labels. Columns of PA knees: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known. "
+    "Columns of lateral films: image, spacing_mm, p_blum_x, p_blum_y, p_tmc_.., p_prox_.., p_dist_..; rater and "
+    "suitable if known. Give one file for each rater if there are several.",
+)
+@click.option(
+    "--landmarks",
+    default="0,8,9,15",
+    show_default=True,
+    help="Numbers of the landmarks to count, joined by commas, or all.",
+)
+@click.option("-o", "--output", type=PATH, help="Folder for the results; by default that of the predictions.")
+def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output: Path | None) -> None:
+    """Compare predictions with labels: landmarks of PA knees, or the planning on lateral films.
+
+    The columns of the truth say which of the two it is. A labelled knee without a prediction counts as a failure in
+    the percentages, and is left out of mean and median. Masks of lateral films are looked for in
+    masks/<stem>_<bone>.png beside the truth.
+    """
+    from kneebundle.evaluation.planning_truth import is_planning_truth
+
+    folder = output or (predictions if predictions.is_dir() else predictions.parent)
+    if is_planning_truth(truths[0]):
+        _evaluate_plannings(predictions, truths, folder)
+        return
+    if len(truths) > 1:
+        raise click.UsageError("several --truth files are for the raters of lateral films; PA knees have one")
+    truth = truths[0]
+    ids = _parse_landmarks(landmarks)
+    from kneebundle.evaluation.landmark_report import format_summary, write_evaluation
+    from kneebundle.evaluation.landmarks import compare, summarize
+
+    comparison = compare(predictions, truth)
+    summary = summarize(comparison, ids)
+    write_evaluation(comparison, summary, ids, folder)
+    click.echo(format_summary(summary))
+    knees = zip(comparison.images, comparison.sides, comparison.missing, strict=True)
+    without = [f"{image} {side}" for image, side, missing in knees if missing]
+    if without:
+        more = f" and {len(without) - 5} more" if len(without) > 5 else ""
+        click.echo(f"no prediction for {len(without)} knees: {', '.join(without[:5])}{more}", err=True)
+    if comparison.unused:
+        click.echo(f"{comparison.unused} predicted knees have no label and were left out", err=True)
+
+
+def _evaluate_plannings(predictions: Path, truths: Sequence[Path], folder: Path) -> None:
+    from kneebundle.evaluation.planning import compare_plannings, summarize_plannings
+    from kneebundle.evaluation.planning_report import format_planning_summary, write_planning_evaluation
+
+    comparison = compare_plannings(predictions, truths)
+    summary = summarize_plannings(comparison)
+    write_planning_evaluation(comparison, summary, folder)
+    click.echo(format_planning_summary(summary))
+    without = [f"{image}: {why}" for image, why in zip(comparison.images, comparison.missing, strict=True) if why]
+    for line in without[:5]:
+        click.echo(f"no Schoettle point on {line}", err=True)
+    if len(without) > 5:
+        click.echo(f"nor on {len(without) - 5} more; see {folder / 'planning_evaluation.csv'}", err=True)
+    if comparison.unused:
+        click.echo(f"{comparison.unused} predicted films have no label and were left out", err=True)
+
+
+def _parse_landmarks(text: str) -> list[int]:
+    if text.strip() == "all":
+        return list(range(_LANDMARKS))
+    parts = text.split(",")
+    if not all(part.strip().isdigit() and int(part) < _LANDMARKS for part in parts):
+        raise click.UsageError(
+            f"--landmarks is {text!r}; numbers from 0 to {_LANDMARKS - 1} joined by commas are needed"
+        )
+    return list(dict.fromkeys(int(part) for part in parts))
