@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from kneebundle import cli
+from kneebundle.cli.entry import COMMANDS, get_command
 from kneebundle.pipelines.by_view import PipelinesByView
 from tests.batch.fakes import FakePipeline, write_picture
 
@@ -39,7 +40,9 @@ def test_help_needs_nothing_heavy() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
-OPTIONS = {option for command in cli.cli.commands.values() for parameter in command.params for option in parameter.opts}
+OPTIONS = {
+    option for command in map(get_command, COMMANDS) for parameter in command.params for option in parameter.opts
+}
 
 
 def test_advice_names_options_that_there_are() -> None:
@@ -62,8 +65,8 @@ def strings_in_code(path: Path) -> Iterator[str]:
 
 def test_the_command_line_alone_names_its_options() -> None:
     option = re.compile(rf"(?<!\S)({'|'.join(name for name in OPTIONS if name.startswith('--'))})\b")
-    package = Path(cli.__file__).parent
-    modules = [path for path in package.rglob("*.py") if path.name != "cli.py" and "_bundles" not in path.parts]
+    package = Path(cli.__file__).parent.parent
+    modules = [path for path in package.rglob("*.py") if not {"cli", "_bundles"} & set(path.parts)]
     named = {str(path): text for path in modules for text in strings_in_code(path) if option.search(text)}
     assert not named
 

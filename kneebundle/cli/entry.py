@@ -27,6 +27,12 @@ COMMANDS = {
 """Where each command is: its module in this package, and its name there."""
 
 
+def get_command(name: str) -> click.Command:
+    """Import a command of :data:`COMMANDS`."""
+    module, attribute = COMMANDS[name].split(".")
+    return getattr(import_module(f"kneebundle.cli.{module}"), attribute)
+
+
 class _LazyGroup(click.Group):
     """Commands that are imported when they are asked for."""
 
@@ -34,10 +40,7 @@ class _LazyGroup(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(".")
-        return getattr(import_module(f"kneebundle.cli.{module}"), name)
+        return get_command(cmd_name) if cmd_name in COMMANDS else None
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,7 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.data import load_net_with_metadata
 
-from kneebundle.cli import cli
+from kneebundle.cli.entry import get_command
 from kneebundle.errors import KneeBundleError
 from kneebundle.zoo import runtimes
 from kneebundle.zoo.export import export_bundle
@@ -143,7 +143,7 @@ def test_what_cannot_be_exported_raises_an_error(
 
 
 def test_the_command_offers_what_there_is() -> None:
-    options: dict[str | None, Any] = {option.name: option for option in cli.commands["export"].params}
+    options: dict[str | None, Any] = {option.name: option for option in get_command("export").params}
     assert options["formats"].type.allowed == tuple(runtimes.FORMATS)
     assert options["opset"].default == runtimes.OPSET
 
