@@ -13,7 +13,7 @@ import torch
 from monai.bundle import ConfigParser
 from monai.data import load_net_with_metadata
 
-from kneebundle.cli.entry import get_command
+from kneebundle.cli.entry import cli, get_command
 from kneebundle.errors import KneeBundleError
 from kneebundle.zoo import runtimes
 from kneebundle.zoo.export import export_bundle
