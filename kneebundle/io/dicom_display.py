@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
+from kneebundle.io.dicom_values import read_word
 from kneebundle.orientation import Orientation
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def read_display_orientation(dataset: Dataset) -> Orientation:
 def read_laterality(dataset: Dataset) -> Literal["R", "L", "B"] | None:
     """Read the side that the image (ImageLaterality), else its series (Laterality), states; ``"B"`` is both."""
     for keyword in ("ImageLaterality", "Laterality"):
-        value = str(dataset.get(keyword) or "").strip().upper()
+        value = read_word(dataset, keyword)
         if value in _LATERALITIES:
             return _LATERALITIES[value]
     return None
@@ -73,7 +74,7 @@ def read_view(dataset: Dataset) -> Literal["pa-bilateral", "pa-single", "lateral
 
 
 def _read_projection(dataset: Dataset) -> Literal["frontal", "lateral"] | None:
-    position = str(dataset.get("ViewPosition") or "").strip().upper()
+    position = read_word(dataset, "ViewPosition")
     if position in _FRONTAL_POSITIONS:
         return "frontal"
     if position in _LATERAL_POSITIONS:

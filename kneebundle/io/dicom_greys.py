@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from kneebundle.io.dicom_values import read_count, read_decimals, read_word
+
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 __all__ = ["make_bone_bright"]
 
 _MOST_CLIPPED = 0.5
+_UNUSABLE = (ArithmeticError, AttributeError, IndexError, TypeError, ValueError)  # what a broken LUT or window raises
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,16 @@ def make_bone_bright(dataset: Dataset, stored: np.ndarray) -> tuple[np.ndarray, 
     """
     notes: list[str] = []
     padding = _find_padding(dataset, stored)
-    greys = _apply_voi(dataset, _apply_modality(dataset, stored), ~padding, notes)
+    greys = _apply_voi(dataset, _apply_modality(dataset, stored, notes), ~padding, notes)
     is_monochrome1 = dataset.PhotometricInterpretation == "MONOCHROME1"
     if is_monochrome1:
         greys = greys.invert()
-    shape = str(dataset.get("PresentationLUTShape") or "").upper()
+    shape = read_word(dataset, "PresentationLUTShape")
     if shape in ("IDENTITY", "INVERSE") and (shape == "INVERSE") != is_monochrome1:
         notes.append(
             f"PresentationLUTShape {shape} contradicts {dataset.PhotometricInterpretation}, which was followed"
         )
-    if str(dataset.get("PresentationIntentType") or "").upper() == "FOR PROCESSING":
+    if read_word(dataset, "PresentationIntentType") == "FOR PROCESSING":
         notes.append("the image is raw (FOR PROCESSING): its contrast is the detector's")
     pixels = greys.values.astype(np.float32)
     if padding.any() and not padding.all():
@@ -68,32 +71,53 @@ def make_bone_bright(dataset: Dataset, stored: np.ndarray) -> tuple[np.ndarray, 
     return pixels, tuple(notes)
 
 
-def _apply_modality(dataset: Dataset, stored: np.ndarray) -> _Greys:
+def _apply_modality(dataset: Dataset, stored: np.ndarray, notes: list[str]) -> _Greys:
     if dataset.get("ModalityLUTSequence"):
-        return _apply_lut(dataset, dataset.ModalityLUTSequence[0], stored)
+        try:
+            return _apply_lut(dataset, dataset.ModalityLUTSequence[0], stored)
+        except _UNUSABLE:
+            notes.append("the modality LUT cannot be used and was not applied")
     low, high = _stored_range(dataset)
-    slope = float(dataset.get("RescaleSlope") or 1)
-    intercept = float(dataset.get("RescaleIntercept") or 0)
+    slope = _read_number(dataset, "RescaleSlope", 1.0, notes)
+    intercept = _read_number(dataset, "RescaleIntercept", 0.0, notes)
+    if slope == 0:
+        notes.append("RescaleSlope is 0 and was not applied")
+        slope, intercept = 1.0, 0.0
     return _Greys(stored * slope + intercept, (low * slope + intercept, high * slope + intercept))
 
 
+def _read_number(dataset: Dataset, keyword: str, default: float, notes: list[str]) -> float:
+    values = read_decimals(dataset, keyword)
+    if values is None:
+        return default
+    if len(values) == 0 or len(set(values)) > 1:
+        notes.append(f"{keyword} is not a number and was not applied")
+        return default
+    return values[0]
+
+
 def _stored_range(dataset: Dataset) -> tuple[int, int]:
-    bits = int(dataset.get("BitsStored") or dataset.get("BitsAllocated") or 16)
-    if int(dataset.get("PixelRepresentation") or 0):
+    bits = read_count(dataset, "BitsStored") or read_count(dataset, "BitsAllocated") or 16
+    if read_count(dataset, "PixelRepresentation"):
         return -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
     return 0, 2**bits - 1
 
 
 def _apply_voi(dataset: Dataset, greys: _Greys, kept: np.ndarray, notes: list[str]) -> _Greys:
-    if dataset.get("VOILUTSequence"):
-        item = dataset.VOILUTSequence[0]
-        table = _read_lut(dataset, item)
-        if _is_straight(table):
-            return greys if table[-1] >= table[0] else greys.invert()
-        name, curved = "VOI LUT", _apply_lut(dataset, item, greys.values)
-    elif str(dataset.get("VOILUTFunction") or "").upper() == "SIGMOID" and dataset.get("WindowWidth"):
-        name, curved = "sigmoid window", _sigmoid(dataset, greys)
-    else:
+    name = "VOI LUT" if dataset.get("VOILUTSequence") else "sigmoid window"
+    try:
+        if name == "VOI LUT":
+            item = dataset.VOILUTSequence[0]
+            table = _read_lut(dataset, item)
+            if _is_straight(table):
+                return greys if table[-1] >= table[0] else greys.invert()
+            curved = _apply_lut(dataset, item, greys.values)
+        elif read_word(dataset, "VOILUTFunction") == "SIGMOID" and read_decimals(dataset, "WindowWidth"):
+            curved = _sigmoid(dataset, greys)
+        else:
+            return greys
+    except _UNUSABLE:
+        notes.append(f"the {name} cannot be used and was not applied")
         return greys
     if _measure_clipping(curved, kept) > _MOST_CLIPPED:
         notes.append(f"the {name} was not applied: it leaves most of the image without contrast")
@@ -135,7 +159,7 @@ def _is_straight(table: np.ndarray) -> bool:
 
 def _sigmoid(dataset: Dataset, greys: _Greys) -> _Greys:
     """DICOM PS3.3 C.11.2.1.3.1, the first window."""
-    center, width = (float(np.atleast_1d(dataset[key].value)[0]) for key in ("WindowCenter", "WindowWidth"))
+    center, width = ((read_decimals(dataset, keyword) or ())[0] for keyword in ("WindowCenter", "WindowWidth"))
     low, high = sorted(greys.ends)
     steep = np.clip(-4 * (greys.values - center) / width, -500, 500)
     return _Greys(low + (high - low) / (1 + np.exp(steep)), (low, high))
@@ -151,10 +175,12 @@ def _measure_clipping(greys: _Greys, kept: np.ndarray) -> float:
 
 def _find_padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
     """The pixels, (rows, columns) bool, of the padding value, or of its range, that are connected to the edge."""
-    if dataset.get("PixelPaddingValue") is None:
+    padding = read_count(dataset, "PixelPaddingValue")
+    if padding is None:
         return np.zeros(stored.shape, dtype=bool)
-    first = _convert_to_stored(dataset, int(dataset.PixelPaddingValue))
-    last = _convert_to_stored(dataset, int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)))
+    limit = read_count(dataset, "PixelPaddingRangeLimit")
+    first = _convert_to_stored(dataset, padding)
+    last = first if limit is None else _convert_to_stored(dataset, limit)
     labels, _ = ndimage.label((stored >= min(first, last)) & (stored <= max(first, last)))
     edge = np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])
     return np.isin(labels, edge[edge > 0])
@@ -162,5 +188,6 @@ def _find_padding(dataset: Dataset, stored: np.ndarray) -> np.ndarray:
 
 def _convert_to_stored(dataset: Dataset, value: int) -> int:
     """A value that was written without a sign, as the signed pixels have it."""
-    bits = int(dataset.BitsAllocated)
-    return value - 2**bits if int(dataset.get("PixelRepresentation") or 0) and value >= 2 ** (bits - 1) else value
+    bits = read_count(dataset, "BitsAllocated") or 16
+    signed = read_count(dataset, "PixelRepresentation")
+    return value - 2**bits if signed and value >= 2 ** (bits - 1) else value

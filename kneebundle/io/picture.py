@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.decoded import DecodedImage, choose_frame
+from kneebundle.io.limits import check_pixel_count
 from kneebundle.io.near_grey import convert_near_grey
 
 __all__ = ["read_picture"]
@@ -41,12 +42,16 @@ def _decode(path: Path) -> np.ndarray:
 
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as opened:
+            check_pixel_count(opened.height, opened.width, path)
             picture = ImageOps.exif_transpose(opened)
             if picture.mode in _GREY_ALPHA_MODES:
                 return np.asarray(picture.convert("LA"))[..., 0]
             return np.asarray(picture if picture.mode in _GREY_MODES else picture.convert("RGB"))
+    except KneeBundleError:
+        raise
     except Exception as error:  # Pillow's decoders raise OSError, SyntaxError, ValueError, DecompressionBombError, ...
-        raise KneeBundleError(f"the picture cannot be decoded ({error}); export it again as PNG", path) from error
+        problem = in_brief(error)
+        raise KneeBundleError(f"the picture cannot be decoded ({problem}); export it again as PNG", path) from error
 
 
 def _convert(decoded: np.ndarray, path: Path) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -11,6 +11,7 @@ from kneebundle.errors import KneeBundleError
 from kneebundle.io.borders import find_uniform_borders
 from kneebundle.io.decoded import DecodedImage
 from kneebundle.io.dicom import read_dicom
+from kneebundle.io.file_content import check_regular
 from kneebundle.io.metaimage import read_metaimage
 from kneebundle.io.nifti import read_nifti
 from kneebundle.io.picture import read_picture
@@ -94,8 +95,7 @@ def read_radiograph(
 
 
 def _detect_format(path: Path) -> Format:
-    if path.is_dir():
-        raise KneeBundleError("this is a folder; one file is needed", path)
+    check_regular(path)
     kind, promised = detect_format_by_content(path), detect_format_by_name(path)
     if kind is None and promised == "dicom":
         return promised

@@ -12,10 +12,13 @@ __all__ = ["check_spacing", "resolve_spacing"]
 
 _PIXEL_MM = (0.02, 2.0)
 _FIELD_MM = (10.0, 1500.0)
+_MOST_OBLONG = 2.0
 
 
 def check_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> str | None:
-    """Check whether a pixel spacing can be that of a radiograph: 0.02 to 2 mm, the whole image 10 to 1500 mm.
+    """Check whether a pixel spacing can be that of a radiograph.
+
+    That is 0.02 to 2 mm, no pixel more than twice as long as wide, and the whole image 10 to 1500 mm.
 
     Args:
         spacing_mm: (row, column).
@@ -35,6 +38,8 @@ def check_spacing(spacing_mm: Sequence[float], shape: Sequence[int]) -> str | No
         return f"a pixel spacing of {text} mm, which is not two positive numbers"
     if not all(_PIXEL_MM[0] <= value <= _PIXEL_MM[1] for value in spacing_mm):
         return f"a pixel spacing of {text} mm, which no radiograph has"
+    if max(spacing_mm) > _MOST_OBLONG * min(spacing_mm):
+        return f"a pixel spacing of {text} mm, whose pixels are far from square"
     field = [value * length for value, length in zip(spacing_mm, shape, strict=True)]
     if not all(_FIELD_MM[0] <= length <= _FIELD_MM[1] for length in field):
         return f"a pixel spacing of {text} mm, which would make a radiograph of {field[0]:.0f} x {field[1]:.0f} mm"

@@ -12,7 +12,8 @@ from uuid import uuid4
 __all__ = ["remove_leftovers", "write_atomically"]
 
 _HOUR_S = 3600.0
-_TEMPORARY = re.compile(r"\.(ray-)?[0-9a-f]{12}(\.[^.]+){0,2}")
+_PREFIX = ".kneebundle-"
+_TEMPORARY = re.compile(r"\.(kneebundle-|ray-)?[0-9a-f]{12}(\.[^.]+){0,2}")
 
 
 @contextmanager
@@ -26,7 +27,7 @@ def write_atomically(path: str | Path) -> Iterator[Path]:
         OSError: if the folder cannot be written to, or the block wrote nothing.
     """
     path = Path(path)
-    temporary = path.with_name(f".{uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
+    temporary = path.with_name(f"{_PREFIX}{uuid4().hex[:12]}{''.join(path.suffixes[-2:])}")
     try:
         yield temporary
         temporary.replace(path)
@@ -39,8 +40,13 @@ def remove_leftovers(folder: Path, older_than_s: float = _HOUR_S) -> None:
 
     Args:
         folder: that was written to.
-        older_than_s: younger files stay, since another process may be writing them.
+        older_than_s: younger files stay, since another process may be writing them; 0: all are removed, where no other
+            process can be.
     """
     for path in folder.glob(".*"):
-        if _TEMPORARY.fullmatch(path.name) and path.is_file() and time.time() - path.stat().st_mtime > older_than_s:
+        if _TEMPORARY.fullmatch(path.name) and path.is_file() and _has_age(path, older_than_s):
             path.unlink(missing_ok=True)
+
+
+def _has_age(path: Path, least_s: float) -> bool:
+    return least_s <= 0 or time.time() - path.stat().st_mtime > least_s

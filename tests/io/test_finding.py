@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -64,3 +65,57 @@ def test_a_folder_without_images_and_a_missing_path_are_errors(tmp_path: Path) -
         find_images(tmp_path)
     with pytest.raises(KneeBundleError, match=r"nowhere: there is no such file or folder"):
         find_images(tmp_path / "nowhere")
+
+
+def draw(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.eye(40, dtype=np.uint8)).save(path)
+    return path
+
+
+def test_linked_folders_are_searched_once_and_loops_end(tmp_path: Path) -> None:
+    real = draw(tmp_path / "store/a.png")
+    own = draw(tmp_path / "in/b.png")
+    (tmp_path / "in/linked").symlink_to(tmp_path / "store")
+    (tmp_path / "in/again").symlink_to(tmp_path / "store")
+    (tmp_path / "in/own").symlink_to(tmp_path / "in")
+    (tmp_path / "store/up").symlink_to(tmp_path / "in")
+    assert find_images(tmp_path / "in") == [tmp_path / "in/again/a.png", own]
+    assert real.exists()
+
+
+def test_a_folder_that_cannot_be_opened_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = draw(tmp_path / "in/a.png")
+    (tmp_path / "in/locked").mkdir()
+    scan = os.scandir
+
+    def denied(path: Path) -> os._ScandirIterator[str]:
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", denied)
+    assert find_images(tmp_path / "in") == [image, tmp_path / "in/locked"]
+
+
+def test_pipes_and_broken_links_do_not_hold_the_search_up(tmp_path: Path) -> None:
+    image = draw(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.dcm")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nothing")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    (tmp_path / "loop").symlink_to("loop")
+    assert find_images(tmp_path) == [image, tmp_path / "gone.png", tmp_path / "pipe.dcm"]
+    assert find_images(tmp_path / "loop") == [tmp_path / "loop"], "what is named is reported"
+
+
+@pytest.mark.parametrize("place", ["", ".records"])
+def test_pictures_that_kneebundle_made_are_no_input(tmp_path: Path, place: str) -> None:
+    image = draw(tmp_path / "in/knee.png")
+    for name in ("knee.png", "knee_femur.png", "knee_before_after.png", "thumbnails/knee.jpg"):
+        draw(tmp_path / "in/earlier" / name)
+    other = draw(tmp_path / "in/earlier/other_femur.png")
+    (tmp_path / "in/earlier" / place).mkdir(exist_ok=True)
+    (tmp_path / "in/earlier" / place / "knee.json").write_text('{"schema": "kneebundle/landmarks/1"}')
+    (tmp_path / "in/earlier/other.json").write_text('{"mine": 1}')
+    assert find_images(tmp_path / "in") == [other, image]
