@@ -35,6 +35,7 @@ __all__ = [
     "film_cases",
     "format_outcomes",
     "judge_outcome",
+    "measure_distance",
     "read_marks",
     "run_cases",
     "write_benchmark",
@@ -248,7 +249,9 @@ def judge_outcome(outcome: Outcome, marks: Sequence[Mark]) -> list[dict[str, Any
             "flags": outcome.error,
         }
         near = [
-            i for i, k in enumerate(outcome.knees) if _distance(k, mark, case) <= ON_THE_JOINT_MM and i not in taken
+            i
+            for i, k in enumerate(outcome.knees)
+            if measure_distance(k, mark, case) <= ON_THE_JOINT_MM and i not in taken
         ]
         near.sort(key=lambda i: (outcome.knees[i].landmarks is None, outcome.knees[i].side != mark.side))
         if not near:
@@ -287,8 +290,8 @@ def judge_outcome(outcome: Outcome, marks: Sequence[Mark]) -> list[dict[str, Any
     return rows
 
 
-def _distance(knee: Found, mark: Mark, case: Case) -> float:
-    """Mm from a knee's tibial centre, or where it was looked for, to a mark."""
+def measure_distance(knee: Found, mark: Mark, case: Case) -> float:
+    """Measure in mm how far a knee's tibial centre, or where it was looked for, is from a mark."""
     point = knee.landmarks[KNEE_PA.center] if knee.landmarks else knee.center
     return float(np.hypot(point[0] - mark.x, point[1] - mark.y)) * case.spacing_mm
 

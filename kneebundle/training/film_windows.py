@@ -6,13 +6,27 @@ window costs milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["TrainingFilm", "TrainingKnee", "change_looks", "cut_window", "normalize_window", "to_film", "to_window"]
+from kneebundle.radiograph import Radiograph
+from kneebundle.transforms.resample import resample_to_spacing
+
+__all__ = [
+    "TrainingFilm",
+    "TrainingKnee",
+    "change_looks",
+    "cut_window",
+    "make_training_film",
+    "normalize_window",
+    "to_bytes",
+    "to_film",
+    "to_window",
+]
 
 
 class TrainingKnee(NamedTuple):
@@ -39,6 +53,30 @@ class TrainingFilm(NamedTuple):
 
     pixels: np.ndarray
     knees: tuple[TrainingKnee, ...]
+
+
+def make_training_film(radiograph: Radiograph, knees: Iterable[tuple[str, str, np.ndarray]]) -> TrainingFilm:
+    """Resample a radiograph to 1 mm.
+
+    Args:
+        radiograph: of any spacing.
+        knees: side, kind and points (N, 2) in pixels of the radiograph, as in :class:`TrainingKnee`.
+    """
+    pixels = resample_to_spacing(radiograph.to_metatensor(), (1.0, 1.0)).numpy()[0]
+    to_mm = np.array(radiograph.spacing_mm[::-1])
+    moved = []
+    for side, kind, points in knees:
+        at_mm = np.asarray(points) * to_mm - (1 - to_mm) / 2  # the corner of the first pixel stays where it is
+        moved.append(TrainingKnee(side, kind, at_mm.astype(np.float32)))
+    return TrainingFilm(to_bytes(pixels), tuple(moved))
+
+
+def to_bytes(pixels: np.ndarray) -> np.ndarray:
+    """Grey values (rows, columns) as uint8 from 1 to 255, all but the extreme thousandths; NaN is 0."""
+    finite = np.isfinite(pixels)
+    low, high = np.percentile(pixels[finite], (0.1, 99.9)) if finite.any() else (0.0, 1.0)
+    grey = np.clip((np.nan_to_num(pixels) - low) / max(high - low, 1e-6), 0, 1) * 254 + 1
+    return np.where(finite, grey, 0).astype(np.uint8)
 
 
 def _matrix(angle_deg: float, scale: float) -> np.ndarray:

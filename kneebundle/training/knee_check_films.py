@@ -11,17 +11,18 @@ import torch
 from monai.transforms import RandomizableTransform
 
 from kneebundle.datasets.splits import check_split, split_records, subject_folds
+from kneebundle.datasets.used_data import log_used_data
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
-from kneebundle.io.tables import parse_number, read_table
+from kneebundle.io.tables import number_rows, parse_number, read_table
+from kneebundle.landmarks import KNEE_PA
 from kneebundle.phantoms.hand.hand import draw_hand
 from kneebundle.phantoms.lateral.collection import LateralKnees
 from kneebundle.phantoms.pa.bilateral import KneeImage
 from kneebundle.phantoms.pa.knee import PhantomKnees
 from kneebundle.phantoms.pa.world import make_world_film
-from kneebundle.training.film_windows import TrainingFilm, TrainingKnee
+from kneebundle.training.film_windows import TrainingFilm, TrainingKnee, make_training_film, to_bytes
 from kneebundle.training.knee_check_samples import KneeCheckSampler
-from kneebundle.transforms.resample import resample_to_spacing
 
 __all__ = ["DrawCheckWindowd", "draw_check_films", "knee_check_records", "make_sampler", "read_check_films"]
 
@@ -30,6 +31,7 @@ _HELD_OUT = 1_000_000
 _COLUMNS = ("image", "subject_id", "spacing_mm", "kind", "side", "x_px", "y_px")
 
 
+@log_used_data
 def knee_check_records(
     dataset_dir: str, split: str, fold: int = 0, folds: int = 5, phantom_size: int = 64, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -81,7 +83,8 @@ def read_check_films(folder: Path, split: str, fold: int, folds: int) -> list[Tr
 
     Args:
         folder: with images/ and ``films.csv``, a row a knee, or a row for a radiograph without: image, subject_id,
-            spacing_mm, kind (native, implant or none), side (R, L or empty), x_px, y_px of the joint.
+            spacing_mm, kind (native, implant or none), side (R, L or empty), x_px, y_px of the joint, and x0, y0 to
+            x15, y15 where the landmarks of the knee are known.
         split: ``"training"`` or ``"validation"``.
         fold, folds: as of :func:`knee_check_records`.
 
@@ -91,7 +94,7 @@ def read_check_films(folder: Path, split: str, fold: int, folds: int) -> list[Tr
     table = folder / "films.csv"
     rows = read_table(table, _COLUMNS)
     records: list[dict[str, Any]]
-    records = [{**row, "line": line, "number": _number_kind(row, table)} for line, row in enumerate(rows, start=2)]
+    records = [{**row, "line": line, "number": _number_kind(row, table)} for line, row in number_rows(rows)]
     numbers = subject_folds([r["subject_id"] for r in records], [r["number"] for r in records], folds)
     by_image: dict[str, list[dict[str, Any]]] = {}
     for record in split_records(records, split, fold, folds, numbers.tolist(), table):
@@ -101,30 +104,20 @@ def read_check_films(folder: Path, split: str, fold: int, folds: int) -> list[Tr
 
 def _read_film(path: Path, records: Sequence[dict[str, Any]], table: Path) -> TrainingFilm:
     spacing = parse_number(records[0], "spacing_mm", records[0]["line"], table)
-    radiograph = read_radiograph(path, spacing_mm=spacing)
-    pixels = resample_to_spacing(radiograph.to_metatensor(), (1.0, 1.0)).numpy()[0]
-    to_mm = np.array(radiograph.spacing_mm[::-1])
-    knees = []
-    for record in records:
-        if record["kind"] != "none":
-            point = np.array([parse_number(record, column, record["line"], table) for column in ("x_px", "y_px")])
-            joint = point * to_mm - (1 - to_mm) / 2  # the corner of the first pixel stays where it is
-            knees.append(TrainingKnee(record["side"] or "?", record["kind"], joint[None].astype(np.float32)))
-    return TrainingFilm(_to_bytes(pixels), tuple(knees))
+    knees = [(r["side"] or "?", r["kind"], _read_points(r, table)) for r in records if r["kind"] != "none"]
+    return make_training_film(read_radiograph(path, spacing_mm=spacing), knees)
+
+
+def _read_points(record: dict[str, Any], table: Path) -> np.ndarray:
+    """(16, 2) landmarks where the row has them, else (1, 2) the joint."""
+    columns = KNEE_PA.columns if record.get("x0") else ["x_px", "y_px"]
+    return np.array([parse_number(record, column, record["line"], table) for column in columns]).reshape(-1, 2)
 
 
 def _number_kind(row: Mapping[str, str], table: Path) -> int:
     if row["kind"] not in KINDS:
         raise KneeBundleError(f"kind is {row['kind']!r}; native, implant or none is needed, correct it", table)
     return KINDS.index(row["kind"])
-
-
-def _to_bytes(pixels: np.ndarray) -> np.ndarray:
-    """Grey values (rows, columns) as uint8 from 1 to 255; NaN is 0."""
-    finite = np.isfinite(pixels)
-    low, high = np.percentile(pixels[finite], (0.1, 99.9)) if finite.any() else (0.0, 1.0)
-    grey = np.clip((np.nan_to_num(pixels) - low) / max(high - low, 1e-6), 0, 1) * 254 + 1
-    return np.where(finite, grey, 0).astype(np.uint8)
 
 
 def draw_check_films(count: int, seed: int, split: str) -> list[TrainingFilm]:
@@ -143,11 +136,11 @@ def draw_check_films(count: int, seed: int, split: str) -> list[TrainingFilm]:
         rng = np.random.default_rng((seed, first + i))
         right, left = (_draw_knee(knees, first + 2 * i + k) if i % 3 != k else None for k in (0, 1))
         film = make_world_film(right, left, rng, replaced=float(i % 3 == 1), equalized=0.0)
-        films.append(TrainingFilm(_to_bytes(film.pixels), tuple(TrainingKnee(*knee) for knee in film.knees)))
+        films.append(TrainingFilm(to_bytes(film.pixels), tuple(TrainingKnee(*knee) for knee in film.knees)))
         hand, _ = draw_hand(rng, 0.6)
-        films.append(TrainingFilm(_to_bytes(hand.pixels), ()))
+        films.append(TrainingFilm(to_bytes(hand.pixels), ()))
     laterals = LateralKnees(number, seed + first)
-    films += [TrainingFilm(_to_bytes(laterals[i].image.astype(np.float32)), ()) for i in range(number)]
+    films += [TrainingFilm(to_bytes(laterals[i].image.astype(np.float32)), ()) for i in range(number)]
     return films
 
 

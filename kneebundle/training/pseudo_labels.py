@@ -35,7 +35,7 @@ def predict_regions(
         centers: (k, 2) in pixels of the regions.
         knees: (k,) numbers of the regions; None: all.
         size_px: edge of the network's input.
-        precision: of the network, see :class:`kneebundle.inferers.LandmarkInferer`.
+        precision: of the network, see :func:`kneebundle.inferers.resolve_precision`.
 
     Returns:
         (k, N, 3) x and y in pixels of the region, and the confidence.

@@ -9,6 +9,7 @@ from kneebundle.datasets.hands import read_hands
 from kneebundle.datasets.knees import read_knees
 from kneebundle.datasets.lateral import read_lateral_films
 from kneebundle.datasets.splits import check_split
+from kneebundle.datasets.used_data import log_used_data
 from kneebundle.phantoms.collection import phantom_records
 from kneebundle.phantoms.hand.collection import PhantomHands
 from kneebundle.phantoms.lateral.collection import LateralKnees
@@ -18,6 +19,7 @@ from kneebundle.training.made_films import made_film_records
 __all__ = ["half_film_records", "hand_records", "knee_records", "lateral_records"]
 
 
+@log_used_data
 def knee_records(
     dataset_dir: str, split: str, fold: int = 0, folds: int = 5, phantom_size: int = 64, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -49,6 +51,7 @@ def knee_records(
     return phantom_records(lambda count: PhantomKnees(count, seed), split, phantom_size)
 
 
+@log_used_data
 def half_film_records(
     dataset_dir: str, split: str, fold: int = 0, folds: int = 5, film_count: int = 64, seed: int = 0
 ) -> list[dict[str, Any]]:
@@ -77,6 +80,7 @@ def half_film_records(
     return made_film_records(dataset_dir, split, fold, folds, film_count, seed)
 
 
+@log_used_data
 def hand_records(
     dataset_dir: str,
     split: str,
@@ -119,6 +123,7 @@ def hand_records(
     return [hands[i % len(hands)] for i in range(real)] + phantoms
 
 
+@log_used_data
 def lateral_records(
     dataset_dir: str, split: str, fold: int = 0, folds: int = 5, phantom_size: int = 64, seed: int = 0
 ) -> list[dict[str, Any]]:

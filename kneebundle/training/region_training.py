@@ -5,7 +5,6 @@ It resumes, and needs no process beside its own: to draw an example costs a fift
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,10 @@ from torch import nn
 
 from kneebundle.datasets.region_cache import KneeRegions
 from kneebundle.inferers.landmarks import LandmarkInferer
-from kneebundle.io.writing import write_atomically
 from kneebundle.losses.aligned import AlignedLandmarkLoss
 from kneebundle.losses.calibrated import CalibratedLoss
 from kneebundle.losses.wing import WingLoss
+from kneebundle.training.averaged_training import TrainingPlan, train_averaged
 from kneebundle.training.region_sampling import DEFAULT_SAMPLING, RegionSampling, sample_region
 
 __all__ = ["RegionSource", "train_on_regions"]
@@ -58,7 +57,7 @@ def train_on_regions(
     confidence_spread: float = 2.1 / 115.2,
     sampling: RegionSampling = DEFAULT_SAMPLING,
     seed: int = 0,
-    precision: str | None = "bfloat16",
+    precision: str | None = "auto",
     save_every: int = 25,
     report: Callable[[int, float], None] | None = None,
 ) -> dict[str, torch.Tensor]:
@@ -79,58 +78,46 @@ def train_on_regions(
         confidence_spread: that of the network.
         sampling: how examples are drawn; its size is that of the network's input.
         seed: of the drawing. Each step has a generator of its own, so a resumed training is the same.
-        precision: ``"bfloat16"``, fast on processors with AVX-512-BF16 or AMX only, or None for float32.
+        precision: see :func:`kneebundle.inferers.resolve_precision`.
         save_every: steps between checkpoints.
         report: called at each checkpoint with the number of steps done and the mean loss since the last.
 
     Returns:
         The averaged weights, as in ``model.pt``.
     """
-    output_dir.mkdir(parents=True, exist_ok=True)
     steps = examples // batch_size
     wing = WingLoss("px", sampling.size_px, 15.0, 3.0)
     aligned = AlignedLandmarkLoss(wing, weight=aligned_weight, shrinkage=0.3)
     calibrated = CalibratedLoss(aligned, weight=5.0, confidence_spread=confidence_spread)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-4)
     infer = LandmarkInferer(precision)
-    average = {name: value.clone() for name, value in network.state_dict().items()}
-    first, checkpoint = 0, output_dir / "checkpoint.pt"
-    if checkpoint.is_file():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
-        average, first = state["average"], int(state["step"])
-    network.train()
     shares = np.array([source.share for source in sources], dtype=np.float64)
-    losses: list[float] = []
-    for step in range(first, steps):
+
+    def compute_loss(step: int) -> torch.Tensor:
         rng = np.random.RandomState((seed * 1000003 + step * 7) % 2**31)
         drawn = [int(rng.choice(len(sources), p=shares / shares.sum())) for _ in range(batch_size)]
         pairs = [_draw_example(sources[s], rng, sampling) for s in drawn]
         images, goals = torch.stack([image for image, _ in pairs]), torch.stack([goal for _, goal in pairs])
         expert = torch.tensor([sources[s].labelled for s in drawn])
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * _schedule(step, steps)
         points = infer(images, network).float()
         loss = torch.zeros(())
         if bool(expert.any()):
             loss = loss + calibrated(points[expert], goals[expert]) * expert.float().mean()
         if not bool(expert.all()):
             loss = loss + aligned(points[~expert][..., :2], goals[~expert]) * (~expert).float().mean()
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 50.0)
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        _update_average(average, network, step)
-        if (step + 1) % save_every == 0 or step + 1 == steps:
-            state = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-            _save({**state, "average": average, "step": step + 1}, checkpoint)
-            if report is not None:
-                report(step + 1, float(np.mean(losses)))
-            losses = []
-    _save(average, output_dir / "model.pt")
-    return average
+        return loss
+
+    plan = TrainingPlan(
+        steps,
+        learning_rate,
+        warm_up_steps=steps // 20,
+        last_rate=0.02,
+        largest_gradient=50.0,
+        average_decay=0.99,
+        save_every=save_every,
+    )
+    return train_averaged(
+        network, compute_loss, output_dir, plan, None if report is None else lambda step, loss, _: report(step, loss)
+    )
 
 
 def _draw_example(
@@ -142,20 +129,3 @@ def _draw_example(
     look = names[rng.choice(len(names), p=[source.looks[name] for name in names])]
     center = source.regions.centers[knee]
     return sample_region(source.regions.looks[look][knee], source.regions.points[knee], rng, center, sampling)
-
-
-def _schedule(step: int, steps: int) -> float:
-    """Compute the factor on the learning rate."""
-    warm_up = min(1.0, (step + 1) / max(1, steps // 20))
-    return warm_up * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps))))
-
-
-def _update_average(average: dict[str, torch.Tensor], network: nn.Module, step: int) -> None:
-    decay = min(0.99, (step + 1) / (step + 10))
-    for name, value in network.state_dict().items():
-        average[name] = average[name] * decay + value * (1 - decay) if value.is_floating_point() else value.clone()
-
-
-def _save(state: object, path: Path) -> None:
-    with write_atomically(path) as temporary:
-        torch.save(state, temporary)

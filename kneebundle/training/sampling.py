@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sized
 from typing import Any
 
 import numpy as np
+import torch
 import torch.distributed as dist
 from monai.data import DataLoader, Dataset
 from monai.data.utils import set_rnd
@@ -83,10 +84,16 @@ class ReproducibleLoader(DataLoader):
         dataset: the data set.
         seed: of order and augmentation.
         shuffle: whether to shuffle.
-        kwargs: further arguments of the DataLoader (batch_size, num_workers, drop_last, ...).
+        kwargs: further arguments of the DataLoader (batch_size, num_workers, drop_last, ...). Unless they say
+            otherwise, memory is pinned where there is CUDA. Processes live for an epoch: those that lived on would not
+            learn of its number, which decides the augmentation.
     """
 
     def __init__(self, dataset: Dataset, seed: int = 0, shuffle: bool = True, **kwargs: Any) -> None:
+        kwargs = {
+            "pin_memory": torch.cuda.is_available(),
+            **kwargs,
+        }
         super().__init__(SeededDataset(dataset, seed), sampler=EpochSampler(dataset, seed, shuffle), **kwargs)
 
 

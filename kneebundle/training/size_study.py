@@ -14,7 +14,7 @@ from monai.bundle import run
 from kneebundle.datasets.knees import LoadKneed
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.devices import choose_device
-from kneebundle.io.tables import parse_number, read_table, write_table
+from kneebundle.io.tables import number_rows, parse_number, read_table, write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.metrics.functional import radial_errors
 from kneebundle.pipelines.landmark_model import LandmarkModel
@@ -165,4 +165,4 @@ def _write_errors(path: Path, records: Sequence[dict[str, Any]], errors: np.ndar
 def _read_errors(path: Path) -> np.ndarray:
     rows = read_table(path, ["image", "error0_mm"])
     columns = [name for name in rows[0] if name != "image"]
-    return np.array([[parse_number(row, c, line, path) for c in columns] for line, row in enumerate(rows, start=2)])
+    return np.array([[parse_number(row, c, line, path) for c in columns] for line, row in number_rows(rows)])

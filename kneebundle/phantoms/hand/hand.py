@@ -13,6 +13,7 @@ from kneebundle.phantoms.exposure import expose
 from kneebundle.phantoms.hand.bones import Bone, draw_hand_bones
 from kneebundle.phantoms.thickness import round_thickness
 from kneebundle.radiograph import Radiograph
+from kneebundle.transforms.grid_size import count_pixels
 
 __all__ = ["draw_hand"]
 
@@ -39,6 +40,7 @@ def draw_hand(rng: np.random.Generator, spacing_mm: float = 0.6) -> tuple[Radiog
     low, high = points.min(axis=0), points.max(axis=0)
     start = low - (rng.uniform(6, 35), rng.uniform(10, 35))
     end = high + (rng.uniform(6, 35), rng.uniform(4, 60) if rng.random() < 0.7 else rng.uniform(4, 15))
+    count_pixels((float(end[1] - start[1]), float(end[0] - start[0])), (spacing_mm, spacing_mm), "the hand")
     columns, rows = np.ceil((end - start) / spacing_mm).astype(int)
     points_px = (points - start) / spacing_mm
     canvas = np.zeros((rows, columns), dtype=np.float32)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kneebundle.io.data_set_folder import hold_data_set
 from kneebundle.io.tables import write_table
 from kneebundle.landmarks import BONES, LATERAL_POINTS
 from kneebundle.phantoms.files import make_folder, write_png
@@ -34,17 +35,20 @@ def synthesize_lateral(
         size_px, spacing_mm: as for :func:`draw_lateral_knee`.
 
     Raises:
-        KneeBundleError: if the folder cannot be written to, or on a size or spacing that cannot be drawn.
+        KneeBundleError: if the folder cannot be written to or holds another data set, or on a size or spacing that
+            cannot be drawn.
     """
     folder = Path(out_folder)
-    images, masks = make_folder(folder / "images"), make_folder(folder / "masks")
-    rows = []
-    for i, knee in enumerate(LateralKnees(count, seed, size_px, spacing_mm)):
-        stem = f"lateral{seed}_{i:05d}"
-        write_png(images / f"{stem}.png", knee.image)
-        write_masks(masks, stem, knee)
-        rows.append([f"{stem}.png", stem, f"{knee.spacing_mm:.5f}", *format_labels(knee)])
-    write_table(folder / "points.csv", COLUMNS, rows)
+    settings = {"films": count, "seed": seed, "size_px": size_px, "spacing_mm": spacing_mm}
+    with hold_data_set(folder, "synthesize", settings, ["images", "masks"], ["points.csv"]):
+        images, masks = make_folder(folder / "images"), make_folder(folder / "masks")
+        rows = []
+        for i, knee in enumerate(LateralKnees(count, seed, size_px, spacing_mm)):
+            stem = f"lateral{seed}_{i:05d}"
+            write_png(images / f"{stem}.png", knee.image)
+            write_masks(masks, stem, knee)
+            rows.append([f"{stem}.png", stem, f"{knee.spacing_mm:.5f}", *format_labels(knee)])
+        write_table(folder / "points.csv", COLUMNS, rows)
 
 
 def format_labels(knee: LateralKnee) -> list[Any]:

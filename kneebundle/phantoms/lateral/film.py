@@ -24,6 +24,8 @@ from kneebundle.phantoms.lateral.truth import find_blumensaat_point, find_cortex
 
 __all__ = ["draw_lateral_knee"]
 
+_MOST_ROWS = 4096
+
 
 def draw_lateral_knee(
     rng: np.random.Generator,
@@ -79,6 +81,11 @@ def _check(
 ) -> None:
     if size_px < 128:
         raise KneeBundleError(f"the film's size is {size_px} pixels; a lateral knee needs at least 128")
+    if size_px > _MOST_ROWS:
+        raise KneeBundleError(
+            f"the film's size is {size_px} pixels; lateral knees are drawn with at most {_MOST_ROWS}",
+            field="drawn_size",
+        )
     if spacing_mm is not None and not 140 <= size_px * spacing_mm <= 400:
         raise KneeBundleError(
             f"{size_px} pixels of {spacing_mm} mm make a film of {size_px * spacing_mm:.0f} mm; choose 140 to 400 mm"

@@ -6,6 +6,12 @@ from .bilateral import make_bilateral as make_bilateral
 from .bones import KneeBones as KneeBones
 from .bones import compute_bone_attenuation as compute_bone_attenuation
 from .bones import draw_bones as draw_bones
+from .clutter import add_ball as add_ball
+from .clutter import add_cable as add_cable
+from .clutter import add_cast as add_cast
+from .clutter import add_cloth as add_cloth
+from .clutter import add_rod as add_rod
+from .clutter import add_ruler as add_ruler
 from .cropped_knee import CroppedKnee as CroppedKnee
 from .cropped_knee import extend_flesh as extend_flesh
 from .cropped_knee import sample_mm as sample_mm
@@ -21,6 +27,7 @@ from .fields import measure_signed_distance as measure_signed_distance
 from .implants import add_implants as add_implants
 from .knee import PhantomKnees as PhantomKnees
 from .knee import draw_knee as draw_knee
+from .knee import draw_knee_and_bones as draw_knee_and_bones
 from .leg_shapes import Shaft as Shaft
 from .leg_shapes import chord as chord
 from .leg_shapes import draw_bone_thickness as draw_bone_thickness

@@ -22,6 +22,7 @@ from kneebundle.phantoms.pa.implants import add_implants
 from kneebundle.phantoms.pa.legs import Canvas, continue_leg
 from kneebundle.radiograph import Radiograph, Side
 from kneebundle.transforms.crop_edges import hide_edges
+from kneebundle.transforms.grid_size import count_pixels
 
 __all__ = ["Absent", "BilateralFilms", "FilmTruth", "KneeImage", "make_bilateral"]
 
@@ -101,7 +102,8 @@ def make_bilateral(
         The film, grey values 0..4095, and where its knees are.
 
     Raises:
-        KneeBundleError: if both knees are None, a knee's arrays cannot be used, or the film is too small.
+        KneeBundleError: if both knees are None, a knee's arrays cannot be used, or the film is too small or has very
+            many pixels.
     """
     knees = {"R": _as_side(right, "R"), "L": _as_side(left, "L")}
     if all(knee is None for knee in knees.values()):
@@ -109,7 +111,7 @@ def make_bilateral(
     if size_mm is not None and (size_mm[0] < 280 or size_mm[1] < 220):
         raise KneeBundleError(f"the film's size is {size_mm} mm; two legs need at least 280 x 220 mm")
     width, height = size_mm or (rng.uniform(300, 450), rng.uniform(260, 430))
-    shape = (int(round(height / spacing_mm)), int(round(width / spacing_mm)))
+    shape = count_pixels((height, width), (spacing_mm, spacing_mm), "the film")
     placements, gap = _place(knees, width, height, rng)
 
     film = np.zeros(shape, dtype=np.float32)

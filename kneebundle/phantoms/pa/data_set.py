@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kneebundle.io.data_set_folder import hold_data_set
 from kneebundle.io.tables import write_table
 from kneebundle.landmarks import KNEE_PA, Landmarks
 from kneebundle.phantoms.files import make_folder, write_png
@@ -32,19 +33,22 @@ def synthesize_knees(
         size_mm, spacing_mm, inverted_every: as for :class:`PhantomKnees`.
 
     Raises:
-        KneeBundleError: if the folder cannot be written to, or on a size or spacing that cannot be drawn.
+        KneeBundleError: if the folder cannot be written to or holds another data set, or on a size or spacing that
+            cannot be drawn.
     """
     folder = Path(out_folder)
-    images = make_folder(folder / "images")
+    settings = {"knees": count, "seed": seed, "size_mm": size_mm, "spacing_mm": spacing_mm, "inverted": inverted_every}
     knees = PhantomKnees(count, seed, size_mm=size_mm, spacing_mm=spacing_mm, inverted_every=inverted_every)
-    rows: list[list[Any]] = []
-    for i, (radiograph, landmarks, kl) in enumerate(knees):
-        subject, side = f"phantom{seed}_{i:05d}", knees.side(i)
-        name = f"{subject}{side}.png"
-        write_png(images / name, radiograph.pixels / 16, compress_level=9)
-        rows.append([name, subject, side, kl, spacing_mm, int(knees.inverted(i)), *format_points(landmarks)])
-    columns = ["image", "subject_id", "side", "kl", "spacing_mm", "inverted", *KNEE_PA.columns]
-    write_table(folder / "landmarks.csv", columns, rows)
+    with hold_data_set(folder, "synthesize", settings, ["images"], ["landmarks.csv"]):
+        images = make_folder(folder / "images")
+        rows: list[list[Any]] = []
+        for i, (radiograph, landmarks, kl) in enumerate(knees):
+            subject, side = f"phantom{seed}_{i:05d}", knees.side(i)
+            name = f"{subject}{side}.png"
+            write_png(images / name, radiograph.pixels / 16, compress_level=9)
+            rows.append([name, subject, side, kl, spacing_mm, int(knees.inverted(i)), *format_points(landmarks)])
+        columns = ["image", "subject_id", "side", "kl", "spacing_mm", "inverted", *KNEE_PA.columns]
+        write_table(folder / "landmarks.csv", columns, rows)
 
 
 def format_points(landmarks: Landmarks) -> list[str]:

@@ -12,10 +12,13 @@ from kneebundle.phantoms.pa.bones import compute_bone_attenuation, draw_bones
 from kneebundle.phantoms.pa.exposure import MAXIMUM, develop, draw_soft_tissue, draw_texture
 from kneebundle.phantoms.pa.fields import Grid
 from kneebundle.radiograph import Radiograph, Side
+from kneebundle.transforms.grid_size import count_pixels
 
-__all__ = ["PhantomKnees", "draw_knee"]
+__all__ = ["PhantomKnees", "draw_knee", "draw_knee_and_bones"]
 
 _SMALLEST_MM = 80.0
+MOST_PIXELS = 16_000_000
+"""Of a drawn knee; it takes 2.5 GB to draw so many."""
 _JOINT_SHIFT_MM = 3.0
 
 
@@ -47,6 +50,30 @@ def draw_knee(
     Raises:
         KneeBundleError: on a side, grade, size or spacing that cannot be drawn.
     """
+    return draw_knee_and_bones(rng, side=side, kl=kl, size_mm=size_mm, spacing_mm=spacing_mm, inverted=inverted)[:2]
+
+
+def draw_knee_and_bones(
+    rng: np.random.Generator,
+    *,
+    side: Side = "R",
+    kl: int | None = None,
+    size_mm: float = 140.0,
+    spacing_mm: float = 0.3,
+    inverted: bool = False,
+) -> tuple[Radiograph, Landmarks, dict[str, np.ndarray]]:
+    """Draw the same knee as :func:`draw_knee`, and return its bones' outlines too.
+
+    Args:
+        rng, side, kl, size_mm, spacing_mm, inverted: as in :func:`draw_knee`.
+
+    Returns:
+        The radiograph, the landmarks, and the outlines of ``femur`` and ``tibia``, (M, 2) in pixels, from the lateral
+        to the medial side.
+
+    Raises:
+        KneeBundleError: as in :func:`draw_knee`.
+    """
     _check(side, size_mm, spacing_mm)
     grade = int(rng.integers(GRADES)) if kl is None else kl
     points = load_shape_model().draw(rng, grade)
@@ -57,12 +84,14 @@ def draw_knee(
     )
     pixels = develop(attenuation, grid, rng)
     pixels = MAXIMUM - pixels if inverted else pixels
-    points_px = (points - grid.origin) / grid.step_mm
+    places = {"landmarks": points, "femur": bones.femur.points, "tibia": bones.tibia.points}
+    places = {name: (place - grid.origin) / grid.step_mm for name, place in places.items()}
     if side == "L":
         pixels = pixels[:, ::-1]
-        points_px[:, 0] = grid.size - 1 - points_px[:, 0]
+        for place in places.values():
+            place[:, 0] = grid.size - 1 - place[:, 0]
     radiograph = Radiograph(pixels, (spacing_mm, spacing_mm), spacing_source="argument", side=side, view="pa-single")
-    return radiograph, Landmarks(points_px)
+    return radiograph, Landmarks(places.pop("landmarks")), places
 
 
 def _check(side: str, size_mm: float, spacing_mm: float) -> None:
@@ -71,7 +100,10 @@ def _check(side: str, size_mm: float, spacing_mm: float) -> None:
     if not size_mm >= _SMALLEST_MM:
         raise KneeBundleError(f"the size is {size_mm} mm; a knee needs at least {_SMALLEST_MM:.0f} mm")
     if not 0.05 <= spacing_mm <= 2.0:
-        raise KneeBundleError(f"the pixel spacing is {spacing_mm} mm; phantoms are drawn at 0.05 to 2 mm")
+        raise KneeBundleError(
+            f"the pixel spacing is {spacing_mm} mm; phantoms are drawn at 0.05 to 2 mm", field="drawn_size"
+        )
+    count_pixels((size_mm, size_mm), (spacing_mm, spacing_mm), "the phantom", MOST_PIXELS)
 
 
 def _place_grid(rng: np.random.Generator, size_mm: float, spacing_mm: float) -> Grid:

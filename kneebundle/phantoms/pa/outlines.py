@@ -19,15 +19,16 @@ __all__ = [
 
 EDGE_OFFSET_MM = np.array(
     [
-        [0.0, -0.8], [0.0, -0.6], [-0.6, -0.8], [0.0, 0.3], [0.0, -0.2], [0.0, 0.3], [0.9, -1.0], [0.0, -1.0],
-        [0.0, -0.6], [0.0, 0.3], [0.0, -0.9], [-0.6, -1.2], [0.0, -1.3], [0.6, -0.8], [0.0, -0.8], [0.0, 0.4],
+        [-0.6, -0.8], [0.0, -0.6], [-1.0, -0.5], [-0.8, 0.3], [-0.5, -0.2], [0.0, 0.3], [0.9, -1.0], [-0.5, -1.0],
+        [0.0, -0.6], [1.2, 0.6], [0.6, -0.75], [-0.3, -0.95], [0.0, -0.95], [0.6, -0.5], [-0.7, -0.6], [-2.0, 0.75],
     ]
 )  # fmt: skip
 """(16, 2) mm from each annotated landmark to the bone edge that is seen there, right knee, y down.
 
-The annotations do not lie on the steepest grey slope: the median offset was measured over the OAI crops of grades 0 to
-2, and the phantom keeps it so that it can be mixed with real radiographs. At the tips of the spines (3, 5) it is the
-tip of the bone.
+The annotations do not lie on the steepest grey slope: the phantom keeps the offsets of the OAI crops of grades 0 to 2,
+so that it can be mixed with real radiographs. They are set so that the steepest slopes of the mean crop and of the mean
+phantom lie alike around the landmarks, and so that a network that learnt from real knees finds those of the phantom. At
+the tips of the spines (3, 5) it is the tip of the bone.
 """
 
 # Outlines of an average right knee beyond its landmarks, mm from the middle between the two edge landmarks of the bone

@@ -19,6 +19,7 @@ from monai.transforms import MapTransform
 from kneebundle.phantoms.artefacts import add_artefacts
 from kneebundle.phantoms.pa.legs import Canvas, check_crop, continue_leg
 from kneebundle.transforms.crop_edges import clean_crop, count_shaded_columns, hide_edges
+from kneebundle.transforms.grid_size import count_pixels
 from kneebundle.transforms.resample import pixel_spacing
 
 __all__ = ["Surroundd", "surround"]
@@ -62,7 +63,7 @@ def surround(
     center = points[4] if center_px is None else np.asarray(center_px, dtype=np.float64)
     pixels = clean_crop(crop, inverted=inverted, shading_px=shading_px)
     pixels, shift = hide_edges(pixels, points, spacing, max_inset_mm, rng)
-    n = int(round(size_mm / out_spacing_mm))
+    n, _ = count_pixels((size_mm, size_mm), (out_spacing_mm, out_spacing_mm), "the region")
     corner = (center - shift) * spacing - (n - 1) / 2 * out_spacing_mm
     canvas = Canvas(float(corner[0]), float(corner[1]), out_spacing_mm, n, n)
     image = continue_leg(pixels, points - shift, spacing, canvas, rng=rng).pixels

@@ -42,5 +42,5 @@ def test_columns_are_those_of_the_oai_crops(tmp_path: Path, shared_data: Path) -
 
 def test_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(KneeBundleError, match="cannot be made"):
+    with pytest.raises(KneeBundleError, match="cannot make the output folder"):
         synthesize_knees(tmp_path / "file" / "out", 1)

@@ -7,7 +7,7 @@ from kneebundle.measurements.knee_shape import load_shape_model
 from kneebundle.phantoms.pa.bilateral import KneeImage
 from kneebundle.phantoms.pa.knee import PhantomKnees
 from kneebundle.phantoms.pa.replacements import add_replacement
-from kneebundle.phantoms.pa.world import _add_ball, make_world_film
+from kneebundle.phantoms.pa.world import make_world_film
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,13 @@ def test_a_replacement_is_brighter_than_bone_and_covers_a_condyle(kind: str) -> 
     assert rows.min() < landmarks[4, 1] < rows.max()
 
 
-def test_a_ball_never_covers_landmarks() -> None:
-    landmarks = load_shape_model().mean + 150
-    for seed in range(20):
-        film = np.zeros((300, 300), dtype=np.float32)
-        _add_ball(film, [landmarks], 1.0, np.random.default_rng(seed))
-        at = np.round(landmarks).astype(int)
-        assert not film[at[:, 1], at[:, 0]].any()
+def test_an_equalized_film_has_more_contrast_where_it_had_little(knee: KneeImage) -> None:
+    plain, equal = (
+        make_world_film(knee, None, np.random.default_rng(1), equalized=e, inverted=0.0, clutter=0.0)
+        for e in (0.0, 1.0)
+    )
+    assert np.array_equal(plain.knees[0].landmarks_px, equal.knees[0].landmarks_px)
+    x, y = np.round(plain.knees[0].landmarks_px[4]).astype(int)
+    joint = np.s_[y - 20 : y + 20, x - 20 : x + 20]
+    assert equal.pixels[joint].std() > 1.2 * plain.pixels[joint].std()
+    assert equal.pixels.min() >= 0 and equal.pixels.max() <= 1
