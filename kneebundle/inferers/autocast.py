@@ -9,6 +9,7 @@ import torch
 from monai.inferers import SimpleInferer
 
 from kneebundle.errors import KneeBundleError
+from kneebundle.inferers.precision import PRECISIONS, resolve_precision
 
 __all__ = ["AutocastInferer", "needs_scaler"]
 
@@ -25,7 +26,9 @@ class AutocastInferer(SimpleInferer):
     ``amp=needs_scaler(dtype, device)`` and ``amp_kwargs={"enabled": False}``, so that the trainer only scales.
 
     Args:
-        dtype: ``"bfloat16"``, ``"float16"`` or None (full precision).
+        dtype: ``"auto"`` (what the device of the input is fastest in, see
+            :func:`~kneebundle.inferers.resolve_precision`), ``"bfloat16"``, ``"float16"``, ``"float32"`` or None, which
+            is float32 too.
         memory_format: ``"contiguous"`` or ``"channels_last"``, or the constant of torch, for the input; convert the
             network to the same with ``network.to(memory_format=torch.channels_last)``.
 
@@ -38,13 +41,13 @@ class AutocastInferer(SimpleInferer):
         torch.bfloat16
     """
 
-    def __init__(self, dtype: str | None = "bfloat16", memory_format: str | torch.memory_format = "contiguous") -> None:
+    def __init__(self, dtype: str | None = "auto", memory_format: str | torch.memory_format = "contiguous") -> None:
         super().__init__()
-        if dtype is not None and dtype not in _DTYPES:
-            raise ValueError(f"dtype is 'bfloat16', 'float16' or None, got {dtype!r}")
+        if dtype is not None and dtype not in PRECISIONS:
+            raise ValueError(f"dtype is one of {', '.join(PRECISIONS)} or None, got {dtype!r}")
         if memory_format not in (*_MEMORY_FORMATS, *_MEMORY_FORMATS.values()):
             raise ValueError(f"memory_format is 'contiguous' or 'channels_last', got {memory_format!r}")
-        self.dtype = None if dtype is None else _DTYPES[dtype]
+        self.precision = dtype
         self.memory_format = _MEMORY_FORMATS[memory_format] if isinstance(memory_format, str) else memory_format
 
     def __call__(
@@ -53,7 +56,8 @@ class AutocastInferer(SimpleInferer):
         """Run the network on ``inputs`` (B, C, H, W); gives a plain tensor."""
         plain = inputs.as_subclass(torch.Tensor)
         plain = plain.contiguous(memory_format=self.memory_format)
-        with torch.autocast(plain.device.type, dtype=self.dtype, enabled=self.dtype is not None):
+        precision = resolve_precision(self.precision, plain.device)
+        with torch.autocast(plain.device.type, _DTYPES.get(precision or ""), enabled=precision is not None):
             return network(plain, *args, **kwargs)
 
 
@@ -63,11 +67,11 @@ def needs_scaler(precision: str | None, device: torch.device) -> bool:
     Raises:
         KneeBundleError: for float16 on a CPU, where nothing would be gained.
     """
-    if precision != "float16":
+    if resolve_precision(precision, device) != "float16":
         return False
     if device.type != "cuda":
         raise KneeBundleError(
-            f"float16 is for training on CUDA, the device is {device}; set precision to bfloat16 or null",
+            f"float16 is for training on CUDA, the device is {device}; set precision to auto, bfloat16 or float32",
             field="precision",
         )
     return True

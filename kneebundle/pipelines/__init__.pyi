@@ -11,6 +11,7 @@ from .film_content import choose_of_two as choose_of_two
 from .film_content import find_candidates as find_candidates
 from .film_content import longer_side_mm as longer_side_mm
 from .film_content import read_content as read_content
+from .film_content import shrink_radiograph as shrink_radiograph
 from .film_content import turn_radiograph as turn_radiograph
 from .knee_check import CLASSES as CLASSES
 from .knee_check import CheckedRegion as CheckedRegion

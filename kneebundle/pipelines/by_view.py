@@ -35,6 +35,7 @@ class PipelineOptions:
         stages, mirror: see :class:`~kneebundle.pipelines.knee_pa.KneePipeline`.
         landmark_bundle: name of the bundle that finds the 16 landmarks of PA radiographs.
         refine: register the knees of PA radiographs by parts between the stages.
+        runtime, precision: see :class:`~kneebundle.inferers.BundleNetworks`.
         views: that the radiographs to come are said to have, None for those that do not say; where all are frontal, or
             all lateral, the networks are loaded at once.
     """
@@ -45,6 +46,8 @@ class PipelineOptions:
     mirror: bool = False
     landmark_bundle: str = "knee_landmark_localization"
     refine: bool = False
+    runtime: str = "auto"
+    precision: str | None = None
     views: frozenset[View | None] = frozenset({None})
 
 
@@ -81,8 +84,12 @@ class PipelinesByView:
                 mirror=options.mirror,
                 landmark_bundle=options.landmark_bundle,
                 refine=options.refine,
+                runtime=options.runtime,
+                precision=options.precision,
             ),
-            lambda: LateralPipeline.from_bundles(options.bundles, device=options.device),
+            lambda: LateralPipeline.from_bundles(
+                options.bundles, device=options.device, runtime=options.runtime, precision=options.precision
+            ),
         )
         if None not in options.views and len({view == "lateral" for view in options.views}) == 1:
             pipelines.load("lateral" if "lateral" in options.views else "frontal")

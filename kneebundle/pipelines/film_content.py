@@ -17,6 +17,7 @@ from kneebundle.pipelines.knee_check import CheckedRegion, KneeCheck
 from kneebundle.pipelines.landmark_model import LandmarkModel
 from kneebundle.radiograph import Radiograph, Side
 from kneebundle.transforms.halves import crop_half
+from kneebundle.transforms.resample import resample_to_spacing
 from kneebundle.transforms.roi import image_center_mm
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "find_candidates",
     "longer_side_mm",
     "read_content",
+    "shrink_radiograph",
     "turn_radiograph",
 ]
 
@@ -42,6 +44,8 @@ SMALL_FIELD_MM = 160.0
 TURNS = {2: "stands on its head", 1: "lies on its side", 3: "lies on its side"}
 """Quarters by which a radiograph is turned to look whether a knee comes upright, and what it is called."""
 
+_CLEAR = 0.9  # probability of a knee in each half from which the film as a whole need not be searched
+_TURNED_SPACING_MM = 0.5
 _SIDES: tuple[Side, Side] = ("R", "L")
 _SAME_PLACE_MM = 15.0
 _HALVED_FROM_MM = 200.0  # two knees beside each other do not fit into less
@@ -81,6 +85,9 @@ def find_candidates(
 ) -> list[Candidate]:
     """Find places where there may be a knee, no two within :data:`LEAST_BETWEEN_KNEES_MM`.
 
+    On a radiograph wide enough for two knees its halves are searched first, and where each clearly shows a knee,
+    nothing else is.
+
     Args:
         image: the radiograph, (1, H, W).
         roi: stage 1; None: only the middle of the radiograph is looked at.
@@ -92,17 +99,29 @@ def find_candidates(
     """
     height, width = _size_mm(image)
     places: list[tuple[np.ndarray, float]] = []
+    if roi is not None and width > _HALVED_FROM_MM:
+        places += _locate(roi, [crop_half(image, side) for side in _SIDES], mirror)
+        found = _check_places(image, _merge(places), check)
+        if _are_clearly_two(found):
+            return found
     if roi is None or max(height, width) <= SMALL_FIELD_MM:
         places.append((image_center_mm(image), 1.0))
     if roi is not None:
-        parts = [image]
-        if width > _HALVED_FROM_MM:
-            parts += [crop_half(image, side) for side in _SIDES]
-        items = [{"image": p, "center_mm": center, "side": "R"} for p in parts for center in _list_windows(p)]
-        for located in roi.locate(items, mirror=mirror):
-            x, y, confidence = located[0].tolist()
-            places.append((np.array([x, y]), confidence))
+        places += _locate(roi, [image], mirror)
     return _check_places(image, _merge(places), check)
+
+
+def _locate(roi: LandmarkModel, parts: Sequence[MetaTensor], mirror: bool) -> list[tuple[np.ndarray, float]]:
+    """The joint that stage 1 sees in each window of some parts of a radiograph, and how sure it is."""
+    items = [{"image": part, "center_mm": center, "side": "R"} for part in parts for center in _list_windows(part)]
+    found = (located[0].tolist() for located in roi.locate(items, mirror=mirror))
+    return [(np.array([x, y]), confidence) for x, y, confidence in found]
+
+
+def _are_clearly_two(candidates: Sequence[Candidate]) -> bool:
+    present = [candidate for candidate in candidates if candidate.region.knee >= PRESENT]
+    knees = read_content(candidates).knees
+    return len(present) == len(knees) == 2 and min(knee.region.knee for knee in knees) >= _CLEAR
 
 
 def read_content(candidates: Sequence[Candidate]) -> FilmContent:
@@ -141,6 +160,15 @@ def turn_radiograph(radiograph: Radiograph, quarters: int) -> Radiograph:
     row, column = radiograph.spacing_mm
     pixels = np.ascontiguousarray(np.rot90(radiograph.pixels, quarters))
     return replace(radiograph, pixels=pixels, spacing_mm=(row, column) if quarters % 2 == 0 else (column, row))
+
+
+def shrink_radiograph(radiograph: Radiograph) -> Radiograph:
+    """Shrink a radiograph to pixels of 0.5 mm, enough for stage 1 and the knee check; a coarser one stays."""
+    row, column = (max(spacing, _TURNED_SPACING_MM) for spacing in radiograph.spacing_mm)
+    if (row, column) == radiograph.spacing_mm:
+        return radiograph
+    small = resample_to_spacing(radiograph.to_metatensor(), (row, column))
+    return replace(radiograph, pixels=np.nan_to_num(small.numpy()[0]), spacing_mm=(row, column))
 
 
 def longer_side_mm(radiograph: Radiograph) -> float:
@@ -192,15 +220,16 @@ def _merge(places: Sequence[tuple[np.ndarray, float]]) -> list[tuple[np.ndarray,
 
 def _check_places(image: MetaTensor, places: Sequence[tuple[np.ndarray, float]], check: KneeCheck) -> list[Candidate]:
     """Check each place; one that lies beside a joint is moved onto it, where that looks more like a knee."""
-    first = check.classify(image, [center for center, _ in places])
-    again = check.classify(image, [region.joint_mm for region in first])
-    found = []
-    for (center, confidence), here, there in zip(places, first, again, strict=True):
-        is_beside = here.knee > 0.2 and float(np.linalg.norm(here.joint_mm - center)) > 8.0
-        if is_beside and there.knee > here.knee:
-            found.append(Candidate(here.joint_mm, confidence, there))
-        else:
-            found.append(Candidate(center, confidence, here))
+    regions = check.classify(image, [center for center, _ in places])
+    found = [
+        Candidate(center, confidence, region) for (center, confidence), region in zip(places, regions, strict=True)
+    ]
+    beside = [number for number, candidate in enumerate(found) if _is_beside_its_joint(candidate)]
+    again = check.classify(image, [found[number].region.joint_mm for number in beside])
+    for number, there in zip(beside, again, strict=True):
+        here = found[number].region
+        if there.knee > here.knee:
+            found[number] = Candidate(here.joint_mm, found[number].confidence, there)
     found.sort(key=lambda candidate: -(candidate.region.knee + 0.2 * candidate.confidence))
     kept: list[Candidate] = []
     for candidate in found:
@@ -208,6 +237,11 @@ def _check_places(image: MetaTensor, places: Sequence[tuple[np.ndarray, float]],
         if min(distances, default=np.inf) >= LEAST_BETWEEN_KNEES_MM:
             kept.append(candidate)
     return kept
+
+
+def _is_beside_its_joint(candidate: Candidate) -> bool:
+    away = float(np.linalg.norm(candidate.region.joint_mm - candidate.center_mm))
+    return candidate.region.knee > 0.2 and away > 8.0
 
 
 def _are_beside_each_other(a: Candidate, b: Candidate) -> bool:

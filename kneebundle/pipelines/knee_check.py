@@ -59,13 +59,21 @@ class KneeCheck(BundleNetworks):
         root: the bundle's folder.
         device: where the network runs.
         weights: other weight files than the bundle's own.
+        runtime, precision: see :class:`~kneebundle.inferers.BundleNetworks`.
 
     Raises:
         KneeBundleError: if the bundle has no configuration or no weights.
     """
 
-    def __init__(self, root: Path, device: torch.device, weights: Sequence[Path] | None = None) -> None:
-        super().__init__(root, device, weights)
+    def __init__(
+        self,
+        root: Path,
+        device: torch.device,
+        weights: Sequence[Path] | None = None,
+        runtime: str = "torch",
+        precision: str | None = None,
+    ) -> None:
+        super().__init__(root, device, weights, None, runtime, precision)
         self.region_mm = float(self.config.get_parsed_content("region_mm"))
 
     @torch.inference_mode()
@@ -95,10 +103,10 @@ class KneeCheck(BundleNetworks):
 
     def _predict(self, batch: torch.Tensor, network: Any, mirror: bool) -> torch.Tensor:
         """(B, 6) float64: four probabilities, then the joint's offset from the middle in halves of the region."""
-        own = self._split(self.infer(batch, network))
         if not mirror:
-            return own
-        other = self._split(self.infer(batch.flip(-1), network))[:, [1, 0, 2, 3, 4, 5]]
+            return self._split(self.infer(batch, network))
+        own, other = self._split(self.infer(torch.cat([batch, batch.flip(-1)]), network)).chunk(2)
+        other = other[:, [1, 0, 2, 3, 4, 5]]
         other[:, 4] = -other[:, 4]
         return (own + other) / 2
 

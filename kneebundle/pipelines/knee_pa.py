@@ -11,12 +11,13 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 
-from kneebundle.bundles import find_installed_bundle
+from kneebundle.bundles import find_bundle_root
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.devices import choose_device
 from kneebundle.io.reading import read_radiograph
 from kneebundle.io.views import settle_view
 from kneebundle.landmarks import KNEE_PA, Landmarks
+from kneebundle.measurements.knee_pa import measure_knee_pa
 from kneebundle.measurements.plausibility import measure_plausibility
 from kneebundle.pipelines.film_content import (
     SMALL_FIELD_MM,
@@ -27,6 +28,7 @@ from kneebundle.pipelines.film_content import (
     find_candidates,
     longer_side_mm,
     read_content,
+    shrink_radiograph,
     turn_radiograph,
 )
 from kneebundle.pipelines.knee_check import CheckedRegion, KneeCheck
@@ -53,6 +55,8 @@ LANDMARK_BUNDLE = "knee_landmark_localization"
 ROI_BUNDLE = "knee_roi_localization"
 CHECK_BUNDLE = "knee_quality_check"
 SIDES: tuple[Side, Side] = ("R", "L")
+NEAR_MM = 4.0
+"""A region whose middle is that near to the joint needs no second pass."""
 
 
 @dataclass
@@ -113,8 +117,8 @@ class KneePipeline:
         landmarks: the bundle of the 16 landmarks (KNEEL stage 2).
         check: the bundle that tells native knees, their side, replacements and what is no knee.
         roi: the bundle of the joint centres (KNEEL stage 1); without it only crops of single knees can be used.
-        stages: 2: cut a second region around the tibial centre that the first pass found, and predict again (KNEEL
-            section 4.5); 1: the first pass only.
+        stages: 2: where the first pass finds the tibial centre beside the middle of the region, cut a second one around
+            it and predict again (KNEEL section 4.5, which does so for every knee); 1: the first pass only.
         mirror: look for the joints in the mirrored radiograph, too, and take the mean (test-time augmentation). The
             landmark network has only seen knees of one handedness, so it is never given mirrored ones.
         refine: the registration that moves each joint centre to where the reference's comes to lie, before the first
@@ -158,11 +162,13 @@ class KneePipeline:
         refine: bool = False,
         roi_weights: Sequence[Path] | None = None,
         check_weights: Sequence[Path] | None = None,
+        runtime: str = "auto",
+        precision: str | None = None,
     ) -> KneePipeline:
         """Load the bundles that came with the package, or those of another folder.
 
         Args:
-            bundles: a folder with bundles; None: those installed.
+            bundles: a folder with bundles, which go before those installed; None: those installed.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
             stages, mirror: see the class.
             weights: other weights for the landmark bundle, several for an ensemble.
@@ -171,19 +177,20 @@ class KneePipeline:
             refine: with the bundle ``knee_parts_registration`` between the stages.
             roi_weights: other weights for the bundle of the joint centres.
             check_weights: other weights for the bundle of the knee check.
+            runtime, precision: see :class:`~kneebundle.inferers.BundleNetworks`.
 
         Raises:
-            KneeBundleError: if a bundle, its weights or the device is not there.
+            KneeBundleError: if a bundle, its weights, the device or the runtime is not there.
         """
         chosen = choose_device(device)
 
         def root(name: str) -> Path:
-            return find_installed_bundle(name) if bundles is None else Path(bundles) / name
+            return find_bundle_root(name, bundles)
 
-        landmarks = LandmarkModel(root(landmark_bundle), chosen, weights, settings)
-        check = KneeCheck(root(CHECK_BUNDLE), chosen, check_weights)
+        landmarks = LandmarkModel(root(landmark_bundle), chosen, weights, settings, runtime, precision)
+        check = KneeCheck(root(CHECK_BUNDLE), chosen, check_weights, runtime, precision)
         has_roi = roi_weights is not None or _is_complete(root(ROI_BUNDLE))
-        roi = LandmarkModel(root(ROI_BUNDLE), chosen, roi_weights) if has_roi else None
+        roi = LandmarkModel(root(ROI_BUNDLE), chosen, roi_weights, None, runtime, precision) if has_roi else None
         registration = RegistrationModel(root(REGISTRATION_BUNDLE), chosen) if refine else None
         least = landmarks.least_confidence
         thresholds = DEFAULT_THRESHOLDS if least is None else replace(DEFAULT_THRESHOLDS, landmarks=least)
@@ -278,8 +285,9 @@ class KneePipeline:
 
     def _find_turned(self, radiograph: Radiograph) -> Flag | None:
         """Flag a radiograph that shows a knee once it is turned by a half or a quarter."""
+        small = shrink_radiograph(radiograph)
         for quarters, how in TURNS.items():
-            image = turn_radiograph(radiograph, quarters).to_metatensor()
+            image = turn_radiograph(small, quarters).to_metatensor()
             score = find_candidates(image, self.roi, self.check)[0].region.knee
             if score >= self.thresholds.turned:
                 message = f"the knee {how}: turn the radiograph and give it again"
@@ -305,15 +313,30 @@ class KneePipeline:
                 knee.center_mm = center
 
     def _find_landmarks(self, knees: Sequence[_Knee]) -> None:
-        """Stage 2, once or twice; one network of an ensemble is enough to tell where the second region lies."""
-        for stage in range(self.stages):
-            if stage > 0:
-                for knee in knees:
-                    assert knee.points is not None
-                    knee.center_mm = knee.points[KNEE_PA.center, :2].numpy()
-            located = self.landmarks.locate([_make_item(knee) for knee in knees], quick=stage + 1 < self.stages)
-            for knee, points in zip(knees, located, strict=True):
-                knee.points = points
+        """Stage 2: once, and for knees that lie beside the middle of their region once more.
+
+        A second region around the joint changes nothing for the better where the first one was less than
+        :data:`NEAR_MM` off: networks are trained on regions shifted by more. One network of an ensemble is enough to
+        tell where the second region lies, so that an ensemble always gets two passes.
+        """
+        twice, several = self.stages > 1, len(self.landmarks.networks) > 1
+        self._locate(knees, quick=twice and several)
+        if not twice:
+            return
+        again = []
+        for knee in knees:
+            assert knee.points is not None
+            center = knee.points[KNEE_PA.center, :2].numpy()
+            if several or float(np.linalg.norm(center - knee.center_mm)) > NEAR_MM:
+                knee.center_mm = center
+                again.append(knee)
+        if again:
+            self._locate(again, quick=False)
+
+    def _locate(self, knees: Sequence[_Knee], quick: bool) -> None:
+        located = self.landmarks.locate([_make_item(knee) for knee in knees], quick=quick)
+        for knee, points in zip(knees, located, strict=True):
+            knee.points = points
 
     def _check_landmarks(self, knee: _Knee, radiograph: Radiograph) -> None:
         """What speaks against the landmarks that were found, and against the place where they are."""
@@ -349,6 +372,7 @@ class KneePipeline:
             landmarks=landmarks,
             flags=tuple(knee.flags),
             scores=dict(knee.scores),
+            measurements={} if landmarks is None else measure_knee_pa(radiograph, landmarks),
         )
 
     def _list_models(self) -> tuple[ModelInfo, ...]:

@@ -31,6 +31,7 @@ class LandmarkModel(BundleNetworks):
         device: where the networks run.
         weights: other weight files than the bundle's own.
         settings: other values for keys of inference.json, as on MONAI's command line (``{"spacing_mm": 1.08}``).
+        runtime, precision: see :class:`~kneebundle.inferers.BundleNetworks`.
 
     Attributes:
         info: what goes into reports.
@@ -50,8 +51,10 @@ class LandmarkModel(BundleNetworks):
         device: torch.device,
         weights: Sequence[Path] | None = None,
         settings: Mapping[str, Any] | None = None,
+        runtime: str = "torch",
+        precision: str | None = None,
     ) -> None:
-        super().__init__(root, device, weights, settings)
+        super().__init__(root, device, weights, settings, runtime, precision)
         self.region_mm: Any = self.config.get_parsed_content("region_mm")
         self.confidence_spread = float(self.config.get_parsed_content("confidence_spread"))
         least = self.config.get("least_confidence")

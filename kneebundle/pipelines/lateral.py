@@ -13,7 +13,7 @@ from monai.data import MetaTensor
 from monai.transforms import SpatialResample
 from scipy import ndimage
 
-from kneebundle.bundles import find_installed_bundle
+from kneebundle.bundles import find_bundle_root
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.devices import choose_device
 from kneebundle.io.dicom_spacing import DETECTOR_NOTE, FILM_NOTE
@@ -67,18 +67,25 @@ class LateralPipeline:
         self.model = model
 
     @classmethod
-    def from_bundles(cls, bundles: str | Path | None = None, device: str = "auto") -> LateralPipeline:
+    def from_bundles(
+        cls,
+        bundles: str | Path | None = None,
+        device: str = "auto",
+        runtime: str = "auto",
+        precision: str | None = None,
+    ) -> LateralPipeline:
         """Load the bundle that came with the package, or that of another folder.
 
         Args:
             bundles: a folder with bundles; None: those installed.
             device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+            runtime, precision: see :class:`~kneebundle.inferers.BundleNetworks`.
 
         Raises:
-            KneeBundleError: if the bundle, its weights or the device is not there.
+            KneeBundleError: if the bundle, its weights, the device or the runtime is not there.
         """
-        root = find_installed_bundle(PLANNING_BUNDLE) if bundles is None else Path(bundles) / PLANNING_BUNDLE
-        return cls(PlanningModel(root, choose_device(device)))
+        root = find_bundle_root(PLANNING_BUNDLE, bundles)
+        return cls(PlanningModel(root, choose_device(device), runtime=runtime, precision=precision))
 
     def predict(self, source: str | Path | Radiograph, *, spacing_mm: float | None = None) -> LateralResult:
         """Plan on one lateral radiograph.

@@ -59,7 +59,8 @@ def _find_problems(maps: np.ndarray, parts: dict[str, np.ndarray], spacing_mm: t
             yield f"{100 * share:.0f} % of the {bone} lie before the femur, at most {100 * most:.0f} % are plausible"
     for name, height in zip(LEAST_PEAK, maps[4:].max(axis=(1, 2)), strict=True):
         if height < LEAST_PEAK[name]:
-            yield f"{name} was not found (likelihood {height:.2f}, at least {LEAST_PEAK[name]:.2f} is needed)"
+            shown = np.floor(100 * height) / 100
+            yield f"{name} was not found (likelihood {shown:.2f}, at least {LEAST_PEAK[name]:.2f} is needed)"
     doubt = _measure_doubt(maps, parts)
     if doubt > LARGEST_DOUBT:
         yield f"the bones are uncertain (on {doubt:.2f} of their area, at most {LARGEST_DOUBT:.2f} is plausible)"

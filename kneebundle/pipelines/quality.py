@@ -141,7 +141,12 @@ def check_landmarks(confidence: np.ndarray, side: Side, thresholds: Thresholds) 
     if mean >= least:
         return None
     message = f"the landmarks could not be found on the {_NAMES[side]} side"
-    return Flag("low_confidence", f"{message} (confidence {mean:.2f}, at least {least:.2f} is needed)", mean, least)
+    return Flag(
+        "low_confidence",
+        f"{message} (confidence {np.floor(100 * mean) / 100:.2f}, at least {least:.2f} is needed)",
+        mean,
+        least,
+    )
 
 
 def check_shape(shape: Plausibility, thresholds: Thresholds) -> Flag | None:

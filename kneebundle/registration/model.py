@@ -12,7 +12,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose
 
-from kneebundle.bundles import find_installed_bundle
+from kneebundle.bundles import find_bundle_root
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.bundle_networks import find_weights, load_bundle_config, load_weights
 from kneebundle.inferers.devices import choose_device
@@ -115,7 +115,7 @@ class RegistrationModel:
         Raises:
             KneeBundleError: if the bundle, its weights, the device or the reference is not there.
         """
-        root = find_installed_bundle(REGISTRATION_BUNDLE) if bundles is None else bundles / REGISTRATION_BUNDLE
+        root = find_bundle_root(REGISTRATION_BUNDLE, bundles)
         template = None if reference is None else read_crop(reference, reference_side)
         return cls(root, choose_device(device), loss, template)
 

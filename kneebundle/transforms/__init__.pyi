@@ -1,3 +1,4 @@
+from .affine import resample_affine as resample_affine
 from .crop_edges import clean_crop as clean_crop
 from .crop_edges import count_shaded_columns as count_shaded_columns
 from .crop_edges import hide_edges as hide_edges
@@ -11,6 +12,8 @@ from .fill import RandFillOutsided as RandFillOutsided
 from .fill import fill_outside as fill_outside
 from .fit import FitToSized as FitToSized
 from .fit import fit_to_size as fit_to_size
+from .grid_size import MOST_PIXELS as MOST_PIXELS
+from .grid_size import count_pixels as count_pixels
 from .halves import crop_half as crop_half
 from .hand_warp import RandHandWarpd as RandHandWarpd
 from .hand_warp import place_anchors as place_anchors

@@ -40,13 +40,14 @@ def apply_homography(image: torch.Tensor, matrix: torch.Tensor, padding_mode: st
         (C, H, W), the value at p of the new image being that at matrix^-1 p of the old one, bilinearly.
     """
     _, height, width = image.shape
-    y, x = torch.meshgrid(
-        (torch.arange(height) + 0.5) / height * 2 - 1, (torch.arange(width) + 0.5) / width * 2 - 1, indexing="ij"
-    )
-    target = torch.stack([x.flatten(), y.flatten()], dim=1)
-    grid = apply_homography_to_points(torch.linalg.inv(matrix.double()).float(), target).reshape(1, height, width, 2)
+    x = (torch.arange(width) + 0.5) / width * 2 - 1
+    y = ((torch.arange(height) + 0.5) / height * 2 - 1)[:, None]
+    back = torch.linalg.inv(matrix.double()).tolist()
+    # sums of a row and a column, quicker than a matrix times each point
+    across, down, depth = (row[0] * x + (row[1] * y + row[2]) for row in back)
+    grid = torch.stack([across / depth, down / depth], dim=-1)
     warped = functional.grid_sample(
-        image[None].float(), grid, mode="bilinear", padding_mode=padding_mode, align_corners=False
+        image[None].float(), grid[None], mode="bilinear", padding_mode=padding_mode, align_corners=False
     )
     return warped[0]
 

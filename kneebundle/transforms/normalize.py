@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform
@@ -30,11 +31,12 @@ def normalize_percentiles(image: torch.Tensor, lower: float = 1.0, upper: float 
         >>> normalize_percentiles(torch.tensor([[[0.0, 50.0, 100.0, float("nan")]]]))
         tensor([[[-1.,  0.,  1., nan]]])
     """
-    values = image[torch.isfinite(image)]
-    if values.numel() == 0:
+    values = image.as_subclass(torch.Tensor).detach().cpu().numpy().ravel()
+    values = values[np.isfinite(values)]
+    if values.size == 0:
         return image
-    ordered = torch.sort(values.as_subclass(torch.Tensor)).values
-    low, high = (ordered[round((len(ordered) - 1) * p / 100)] for p in (lower, upper))
+    places = [round((values.size - 1) * p / 100) for p in (lower, upper)]
+    low, high = (float(value) for value in np.partition(values, places)[places])
     if high <= low:
         return image * 0.0
     return ((image - low) / (high - low)).clamp(0.0, 1.0) * 2.0 - 1.0

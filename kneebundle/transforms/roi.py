@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
 from kneebundle.transforms.fill import fill_outside
+from kneebundle.transforms.grid_size import count_pixels
 from kneebundle.transforms.resample import resample_grid
 
 __all__ = ["CropROId", "crop_roi", "image_center_mm"]
@@ -42,9 +43,12 @@ def crop_roi(
 
     Returns:
         (1, round(height / spacing_mm), round(width / spacing_mm)) float32, its affine in the world of ``image``.
+
+    Raises:
+        KneeBundleError: if the region would have none or very many pixels.
     """
     height, width = (size_mm, size_mm) if isinstance(size_mm, (int, float)) else size_mm
-    rows, columns = round(height / spacing_mm), round(width / spacing_mm)
+    rows, columns = count_pixels((height, width), (spacing_mm, spacing_mm), "the region")
     x, y = (float(v) for v in center_mm)
     first = [y - (rows - 1) / 2 * spacing_mm, x - (columns - 1) / 2 * spacing_mm, 0.0, 1.0]
     to_index = torch.linalg.inv(torch.as_tensor(image.affine, dtype=torch.float64))

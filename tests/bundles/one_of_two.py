@@ -43,6 +43,8 @@ def main(bundle: Path, output: Path, settings: dict) -> None:
     parser.get_parsed_content("training")
     network = parser.get_parsed_content("whole_network")
     metrics = parser.get_parsed_content("validate#evaluator").state.metrics
+    if parallel:
+        torch.distributed.barrier()  # the first process writes the weights that both evaluate
     torch.save({"seen": seen, "weights": network.state_dict(), "metrics": metrics}, output / f"rank{rank}.pt")
     evaluating = workflow(
         bundle,

@@ -41,3 +41,23 @@ def test_trains_without_data_and_goes_on_and_is_evaluated(bundle: Path, tmp_path
     )
     for name in described.evaluated:
         assert (tmp_path / "eval" / name).is_file(), name
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        ["train.json"],
+        ["inference.json"],
+        ["train.json", "evaluate.json"],
+        ["train.json", "multi_gpu_train.json"],
+        ["train.json", "evaluate.json", "multi_gpu_evaluate.json"],
+    ],
+    ids=lambda names: names[-1],
+)
+def test_a_misspelt_setting_is_an_error(bundle: Path, files: list[str], tmp_path: Path) -> None:
+    """MONAI would add it to the configuration, and then use the samples or phantoms."""
+    if not all((bundle / "configs" / name).is_file() for name in files):
+        pytest.skip("this bundle has no such configuration")
+    with pytest.raises(SystemExit, match="no 'datset_dir'; did you mean 'dataset_dir'"):
+        start(bundle, "run", files, output_dir=str(tmp_path / "out"), datset_dir=str(tmp_path))
+    assert not (tmp_path / "out").exists()

@@ -112,6 +112,6 @@ def test_float16_is_not_for_training_on_a_processor() -> None:
     assert not needs_scaler("bfloat16", graphics)
     assert needs_scaler("float16", graphics)
     with pytest.raises(
-        KneeBundleError, match="float16 is for training on CUDA, the device is cpu; set precision to bf"
+        KneeBundleError, match="float16 is for training on CUDA, the device is cpu; set precision to auto"
     ):
         needs_scaler("float16", processor)

@@ -68,6 +68,7 @@ class FakeLandmarks:
 
     region_mm = 140.0
     info = ModelInfo("fake-landmarks", "0", "0")
+    networks: Sequence[object] = ("one",)
 
     def __init__(self, confidence: float = 0.5) -> None:
         self.confidence = confidence

@@ -1,6 +1,6 @@
 """What a radiograph shows, with networks that know where its knees are."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,6 +10,7 @@ from kneebundle.pipelines.film_content import (
     choose_of_halves,
     find_candidates,
     read_content,
+    shrink_radiograph,
     turn_radiograph,
 )
 from kneebundle.radiograph import Radiograph
@@ -90,3 +91,40 @@ def test_a_quarter_turn_exchanges_the_spacings() -> None:
     turned = turn_radiograph(Radiograph(np.arange(6.0).reshape(2, 3), (0.5, 0.2)), 1)
     assert turned.pixels.tolist() == [[2, 5], [1, 4], [0, 3]]
     assert turned.spacing_mm == (0.2, 0.5)
+
+
+class CountingRoi(FakeRoi):
+    """Counts the windows that are looked at."""
+
+    windows = 0
+
+    def locate(self, items: Any, **options: Any) -> Any:
+        self.windows += len(items)
+        return super().locate(items, **options)
+
+
+def test_where_each_half_clearly_shows_a_knee_the_film_as_a_whole_is_not_searched() -> None:
+    joints = ((100.0, 150.0), (300.0, 150.0))
+    image = film(400, 300).to_metatensor()
+    clear, doubtful = CountingRoi(*joints), CountingRoi(*joints)
+    check: Any = FakeCheck((*joints[0], RIGHT), (*joints[1], LEFT))
+    unsure: Any = FakeCheck((*joints[0], RIGHT), (*joints[1], (0.0, 0.6, 0.0, 0.4)))
+    found = find_candidates(image, cast(Any, clear), check)
+    again = find_candidates(image, cast(Any, doubtful), unsure)
+    assert clear.windows == 2 < doubtful.windows
+    for candidates in (found, again):
+        assert sorted(tuple(c.center_mm) for c in candidates if c.region.knee > 0.5) == [*joints]
+
+
+def test_a_joint_beside_its_place_is_looked_at_again() -> None:
+    roi: Any = FakeRoi((110.0, 150.0))
+    check: Any = FakeCheck((100.0, 150.0, RIGHT))  # 10 mm beside where stage 1 sees it
+    found = find_candidates(film(150, 300).to_metatensor(), roi, check)
+    assert tuple(found[0].center_mm) == (110.0, 150.0)  # no likelier there: it stays
+
+
+def test_a_radiograph_is_shrunk_to_half_a_millimetre_and_never_enlarged() -> None:
+    fine = Radiograph(np.random.default_rng(0).random((400, 300)), (0.1, 0.25))
+    small = shrink_radiograph(fine)
+    assert small.spacing_mm == (0.5, 0.5) and small.pixels.shape == (80, 150)
+    assert shrink_radiograph(film(400, 300)).pixels.shape == (150, 200)

@@ -74,9 +74,21 @@ def test_both_knees_of_a_bilateral_film_with_the_right_one_on_the_left() -> None
         assert knee.landmarks.points[4] == pytest.approx([x / 0.4, y / 0.5], abs=0.51)
         assert knee.center_px == pytest.approx((x / 0.4, y / 0.5), abs=0.51)
     assert [info.bundle for info in result.models] == ["fake-roi", "fake-landmarks", "fake-check"]
-    first, second = landmarks.asked
+    (first,) = landmarks.asked
     assert first[0]["center_mm"] == pytest.approx([100, 140], abs=0.3), "the region lies where stage 1 saw the joint"
-    assert len(second) == 2
+
+
+def test_the_second_pass_is_for_knees_beside_the_middle_of_their_region() -> None:
+    radiograph = film(400, 300, [(100, 140), (310, 160)])
+    landmarks = FakeModel()
+    make_pipeline((103, 140, RIGHT), (304, 160, LEFT), landmarks=landmarks).predict(radiograph)
+    first, second = landmarks.asked
+    assert [item["center_mm"][0] for item in first] == pytest.approx([103, 304], abs=0.3)
+    assert [item["center_mm"][0] for item in second] == pytest.approx([310], abs=0.3)
+    ensemble = FakeModel()
+    ensemble.networks = ("one", "two")
+    make_pipeline((100, 140, RIGHT), (310, 160, LEFT), landmarks=ensemble).predict(radiograph)
+    assert [len(asked) for asked in ensemble.asked] == [2, 2]
 
 
 def test_a_crop_of_one_knee_is_looked_at_in_its_middle_and_then_around_the_tibial_centre() -> None:

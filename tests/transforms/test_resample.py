@@ -8,7 +8,7 @@ from monai.data import MetaTensor
 from kneebundle.errors import KneeBundleError
 from kneebundle.radiograph import Radiograph
 from kneebundle.transforms.points import normalized_to_world, world_to_normalized
-from kneebundle.transforms.resample import pixel_spacing, resample_to_spacing
+from kneebundle.transforms.resample import pixel_spacing, resample_grid, resample_to_spacing
 
 
 def blobs(
@@ -74,3 +74,54 @@ def test_the_affine_leads_back() -> None:
 def test_an_image_that_would_vanish_raises_an_error() -> None:
     with pytest.raises(KneeBundleError, match="smaller than one pixel"):
         resample_to_spacing(blobs(POINTS, (10, 10), (0.1, 0.1)), (5.0, 5.0))
+
+
+def resample_with_itk(
+    pixels: np.ndarray, start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+) -> np.ndarray:
+    """What ITK's own filters give: a discrete Gaussian along the axes that get coarser, then linear interpolation."""
+    import itk
+
+    image = itk.image_from_array(pixels)
+    variance = [max(0.25 * (s**2 - 1), 0.0) for s in step[::-1]]
+    if max(variance) > 0:
+        image = itk.discrete_gaussian_image_filter(
+            image, variance=variance, maximum_kernel_width=65, use_image_spacing=False
+        )
+    return itk.array_from_image(
+        itk.resample_image_filter(
+            image,
+            interpolator=itk.LinearInterpolateImageFunction.New(image),
+            size=list(size[::-1]),
+            output_spacing=list(step[::-1]),
+            output_origin=list(start[::-1]),
+            default_pixel_value=float("nan"),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "size"),
+    [
+        ((5.3, 7.7), (5.0, 5.0), (12, 9)),
+        ((-20.2, -0.5), (2.0, 1.3), (80, 90)),
+        ((30.25, 40.0), (0.4, 0.7), (60, 50)),
+        ((-3.0, 10.0), (7.1, 0.9), (25, 40)),
+        ((59.0, 44.4), (1.0, 1.0), (30, 60)),
+    ],
+)
+def test_it_is_what_the_filters_of_itk_give(
+    start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+) -> None:
+    pixels = np.random.default_rng(0).normal(100.0, 30.0, (71, 83)).astype(np.float32)
+    image = MetaTensor(torch.from_numpy(pixels)[None])
+    found = resample_grid(image, start, step, size).numpy()[0]
+    expected = resample_with_itk(pixels, start, step, size)
+    assert np.isfinite(expected).any()
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_grid_beside_the_image_is_nowhere() -> None:
+    image = MetaTensor(torch.ones(1, 20, 20))
+    assert bool(resample_grid(image, (50.0, 0.0), (2.0, 2.0), (5, 5)).isnan().all())

@@ -1,0 +1,152 @@
+"""Networks run by ONNX Runtime or OpenVINO: the same predictions, a cache that mends itself, a way back to torch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+
+from kneebundle.errors import KneeBundleError
+from kneebundle.inferers import runtime as module_under_test
+from kneebundle.inferers.runtime import RUNTIMES, ExportedNetwork, cache_folder, choose_runtime
+from kneebundle.networks.hourglass import HourglassLandmarkNet
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    return tmp_path / "kneebundle" / "networks"
+
+
+class Maker:
+    """Makes a network, and counts how often."""
+
+    def __init__(self, network: torch.nn.Module) -> None:
+        self.network = network.eval()
+        self.made = 0
+
+    def __call__(self) -> torch.nn.Module:
+        self.made += 1
+        return self.network
+
+
+def make_hourglass() -> Maker:
+    torch.manual_seed(0)
+    network = HourglassLandmarkNet(num_landmarks=3, width=4, depth=2)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):  # statistics that folding must take into account
+            torch.nn.init.normal_(cast(torch.Tensor, layer.running_mean))
+            torch.nn.init.uniform_(cast(torch.Tensor, layer.running_var), 0.5, 2.0)
+    return Maker(network)
+
+
+@pytest.mark.parametrize("name", [name for name in RUNTIMES if name not in ("auto", "torch")])
+def test_it_predicts_as_torch_does_whatever_the_number_of_images(name: str) -> None:
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[name])
+    maker = make_hourglass()
+    network = ExportedNetwork(maker, "hourglass", name, strict=True)
+    for count in (1, 3):
+        images = torch.randn(count, 1, 64, 48).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            expected = maker.network(images, with_confidence=True)
+            torch.testing.assert_close(network(images, with_confidence=True), expected, atol=1e-5, rtol=0)
+    with torch.inference_mode():  # other options are another network
+        assert network(images).shape == maker.network(images).shape == (3, 3, 2)
+
+
+def test_the_next_process_needs_no_torch_module(own_cache: Path) -> None:
+    first, second = make_hourglass(), make_hourglass()
+    image = torch.randn(1, 1, 64, 64)
+    expected = ExportedNetwork(first, "same")(image)
+    found = ExportedNetwork(second, "same")(image)
+    assert (first.made, second.made) == (1, 0)
+    torch.testing.assert_close(found, expected, atol=0, rtol=0)
+    assert [path.parent for path in own_cache.iterdir()] == [own_cache] == [cache_folder()]
+
+
+def test_other_weights_are_another_file(own_cache: Path) -> None:
+    image = torch.randn(1, 1, 64, 64)
+    for identity in ("weights of today", "weights of tomorrow"):
+        maker = make_hourglass()
+        ExportedNetwork(maker, identity)(image)
+        assert maker.made == 1
+    assert len(list(own_cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b[:-100] + bytes(100), lambda b: b""])
+def test_a_damaged_file_is_made_anew(own_cache: Path, damage: Any) -> None:
+    image = torch.randn(1, 1, 64, 64)
+    expected = ExportedNetwork(make_hourglass(), "same")(image)
+    (file,) = own_cache.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole))
+    maker = make_hourglass()
+    torch.testing.assert_close(ExportedNetwork(maker, "same")(image), expected)
+    assert maker.made == 1
+    assert file.read_bytes() == whole
+
+
+def test_a_cache_that_cannot_be_written_to_is_done_without(own_cache: Path) -> None:
+    own_cache.parent.parent.mkdir(exist_ok=True)
+    own_cache.parent.write_text("a file where the folder should be")
+    assert ExportedNetwork(make_hourglass(), "same", strict=True)(torch.randn(1, 1, 64, 64)).shape == (1, 3, 2)
+
+
+class Undecided(torch.nn.Module):
+    """A network that says something else each time, as one that is exported wrongly."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return image.mean() + torch.rand(1)
+
+
+def test_torch_runs_what_would_be_predicted_otherwise(own_cache: Path, caplog: pytest.LogCaptureFixture) -> None:
+    maker = Maker(Undecided())
+    with caplog.at_level(logging.WARNING):
+        assert ExportedNetwork(maker, "undecided")(torch.zeros(1, 1, 8, 8)).shape == (1,)
+    assert "torch runs a network" in caplog.text and "differ" in caplog.text
+    assert not list(own_cache.glob("*"))
+    with pytest.raises(KneeBundleError, match="use torch") as caught:
+        ExportedNetwork(maker, "undecided", strict=True)(torch.zeros(1, 1, 8, 8))
+    assert caught.value.field == "runtime"
+
+
+def test_the_oldest_files_leave(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module_under_test, "_MOST_FILES", 2)
+    for number in range(4):
+        ExportedNetwork(Maker(torch.nn.ReLU()), str(number))(torch.zeros(1, 1, 8, 8))
+    assert len(list(own_cache.iterdir())) == 2
+
+
+def test_auto_is_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = {"openvino"}
+    monkeypatch.setattr(module_under_test, "find_spec", lambda name: name if name in installed else None)
+    assert choose_runtime("auto", CPU) == "openvino"
+    installed.add("onnxruntime")
+    assert choose_runtime("auto", CPU) == "onnx"
+    assert choose_runtime("auto", CPU, "bfloat16") == "torch"
+    assert choose_runtime("auto", torch.device("cuda")) == "torch"
+    installed.clear()
+    assert choose_runtime("auto", CPU) == "torch"
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "precision", "message"),
+    [
+        ("tensorrt", CPU, None, "is one of auto, torch, onnx, openvino"),
+        ("onnx", torch.device("cuda"), None, "on a CPU in float32"),
+        ("openvino", CPU, "bfloat16", "on a CPU in float32"),
+        ("onnx", CPU, None, "which is not installed"),
+    ],
+)
+def test_what_cannot_be_is_an_error(
+    name: str, device: torch.device, precision: str | None, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module_under_test, "find_spec", lambda _: None)
+    with pytest.raises(KneeBundleError, match=message) as caught:
+        choose_runtime(name, device, precision)
+    assert caught.value.field == "runtime"
