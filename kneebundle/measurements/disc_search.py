@@ -16,8 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import least_squares
-from skimage.feature import peak_local_max
 
 __all__ = ["Disc", "find_discs", "refine_disc"]
 
@@ -68,6 +66,8 @@ def find_discs(image: np.ndarray, radii: tuple[float, float], count: int = 6) ->
     Yields:
         (x, y, radius) in pixels, best first; centres are half the smallest radius apart or more.
     """
+    from skimage.feature import peak_local_max
+
     sigma = max(1.0, 0.06 * radii[0])
     gradient = np.stack(
         [ndimage.gaussian_filter(image, sigma, order=order, mode="nearest") for order in ((0, 1), (1, 0))]
@@ -163,13 +163,19 @@ def _find_feet(grey: np.ndarray) -> np.ndarray:
 
 def _fit_circle(points: np.ndarray, center: np.ndarray, radius: float) -> tuple[np.ndarray, float]:
     """The circle through points, of which some may lie elsewhere."""
+    from scipy.optimize import least_squares
+
     if len(points) < 3:
         return center, np.inf
 
     def distance(circle: np.ndarray) -> np.ndarray:
         return np.hypot(*(points - circle[:2]).T) - circle[2]
 
-    found = least_squares(distance, [*center, radius], loss="cauchy", f_scale=0.02 * radius).x
+    def slopes(circle: np.ndarray) -> np.ndarray:
+        away = circle[:2] - points
+        return np.column_stack([away / np.maximum(np.hypot(*away.T), 1e-9)[:, None], np.full(len(points), -1.0)])
+
+    found = least_squares(distance, [*center, radius], slopes, loss="cauchy", f_scale=0.02 * radius).x
     return found[:2], float(found[2])
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from monai.transforms.utils import get_largest_connected_component_mask
 from scipy import ndimage
-from skimage.measure import find_contours
 
 __all__ = ["trace_outline", "keep_largest_part", "sample_image"]
 
@@ -25,7 +23,9 @@ def keep_largest_part(probability: np.ndarray, level: float = 0.5) -> np.ndarray
         >>> keep_largest_part(np.array([[0.9, 0.0, 0.7, 0.8]])).tolist()
         [[False, False, True, True]]
     """
-    return get_largest_connected_component_mask(probability >= level, connectivity=1)
+    parts, _ = ndimage.label(probability >= level)
+    sizes = np.bincount(parts.ravel())[1:]
+    return parts == 1 + np.argmax(sizes) if len(sizes) else np.zeros(parts.shape, dtype=bool)
 
 
 def trace_outline(probability: np.ndarray, level: float = 0.5) -> np.ndarray:
@@ -48,6 +48,8 @@ def trace_outline(probability: np.ndarray, level: float = 0.5) -> np.ndarray:
         >>> sorted(set(map(tuple, trace_outline(mask).tolist())))
         [(0.5, 1.0), (1.0, 0.5), (1.0, 1.5), (2.0, 0.5), (2.0, 1.5), (2.5, 1.0)]
     """
+    from skimage.measure import find_contours
+
     part = ndimage.binary_dilation(keep_largest_part(probability, level))
     values = np.where(part, probability, 0.0).astype(np.float64)
     lines = find_contours(values, level)
