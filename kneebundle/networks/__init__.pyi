@@ -10,6 +10,7 @@ from .heatmaps import heatmap_confidence as heatmap_confidence
 from .heatmaps import peak_spread as peak_spread
 from .heatmaps import peak_values as peak_values
 from .hourglass import HourglassLandmarkNet as HourglassLandmarkNet
+from .kneel_release import KneelReleaseNet as KneelReleaseNet
 from .localization_unet import LocalizationUNet as LocalizationUNet
 from .parts import PartsNet as PartsNet
 from .parts import grid_places as grid_places

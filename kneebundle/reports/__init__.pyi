@@ -1,4 +1,6 @@
+from .csv_tables import KEPT as KEPT
 from .csv_tables import write_errors as write_errors
+from .csv_tables import write_images as write_images
 from .csv_tables import write_landmarks as write_landmarks
 from .csv_tables import write_measurements as write_measurements
 from .dicom_seg import write_segmentation as write_segmentation
@@ -17,7 +19,9 @@ from .drawing import WHITE as WHITE
 from .drawing import Panel as Panel
 from .drawing import draw_scale_bar as draw_scale_bar
 from .drawing import draw_text as draw_text
+from .drawing import lay_over as lay_over
 from .drawing import make_grey_image as make_grey_image
+from .drawing import write_picture as write_picture
 from .drawing import write_remarks as write_remarks
 from .json_report import SCHEMA as SCHEMA
 from .json_report import read_document as read_document
@@ -29,6 +33,7 @@ from .lateral_overlay import write_lateral_overlay as write_lateral_overlay
 from .masks import get_stored_masks as get_stored_masks
 from .masks import mask_name as mask_name
 from .masks import write_masks as write_masks
+from .measurement_figure import write_measurement_figure as write_measurement_figure
 from .overlay import draw_overlay as draw_overlay
 from .overlay import write_overlay as write_overlay
 from .planning_json import list_planning_measurements as list_planning_measurements
@@ -37,6 +42,8 @@ from .points import clip_line as clip_line
 from .points import list_points as list_points
 from .points import locate_point as locate_point
 from .points import round_value as round_value
+from .record_check import is_image as is_image
+from .record_check import is_whole as is_whole
 from .registration_report import REGISTRATION_SCHEMA as REGISTRATION_SCHEMA
 from .registration_report import draw_before_after as draw_before_after
 from .registration_report import make_registration_document as make_registration_document

@@ -25,7 +25,7 @@ __all__ = ["has_content", "write_structured_report"]
 _SERIES_NUMBER = 9002
 _HALF_PIXEL = 0.5
 _SIDES = {"R": "Right", "L": "Left"}
-_UNITS = {"mm": "Millimeter", "deg": "Degree"}
+_UNITS = {"mm": "Millimeter", "deg": "Degree", "1": "NoUnits"}
 _RADIOGRAPHY = ("168537006", "SCT", "Plain radiography")
 _KNEE = ("72696002", "SCT", "Knee")
 
@@ -61,7 +61,7 @@ def _make_report(document: Mapping[str, Any], image: Dataset) -> Any:
     import highdicom as hd
     from pydicom.sr.codedict import codes
 
-    model = document["models"][-1]
+    model = _get_model(document)
     device = hd.sr.DeviceObserverIdentifyingAttributes(
         uid=hd.UID(), name=MAKER, manufacturer_name=MAKER, model_name=model["bundle"]
     )
@@ -87,6 +87,12 @@ def _make_report(document: Mapping[str, Any], image: Dataset) -> Any:
     )
 
 
+def _get_model(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """The network that the points are of; this package, where people marked them."""
+    models: Sequence[Mapping[str, str]] = document["models"]
+    return models[-1] if models else {"bundle": MAKER, "version": __version__}
+
+
 class _Groups:
     """The measurement groups of a report."""
 
@@ -95,7 +101,8 @@ class _Groups:
         self.image = image
         self.size = np.array([document["image"]["columns"], document["image"]["rows"]], dtype=np.float64)
         self.spacing = np.array(document["image"]["spacing_mm"][::-1], dtype=np.float64)
-        self.algorithm = document["models"][-1]
+        self.algorithm = _get_model(document)
+        self.is_predicted = bool(document["models"])
 
     def make(self) -> Iterator[Any]:
         """Each thing that was found, with what was measured on it; then the numbers of each knee."""
@@ -115,10 +122,10 @@ class _Groups:
         point = planning["schoettle_point"]
         if point is not None:
             yield self._make_region("schoettle_point", "POINT", self._locate(point)[None], side)
-            for name, radius_mm in (
-                ("schoettle_circle", point["radius_mm"]),
-                ("schoettle_area", planning["area_mm"]),
-            ):
+            radii = {"schoettle_circle": point.get("radius_mm"), "schoettle_area": planning.get("area_mm")}
+            for name, radius_mm in radii.items():
+                if radius_mm is None:
+                    continue
                 shape, points = self._make_circle(self._locate(point), radius_mm)
                 radius = {"radius": {"value": radius_mm, "unit": "mm"}}
                 yield self._make_region(name, shape, points, side, radius)
@@ -126,7 +133,12 @@ class _Groups:
 
     def _make_points(self, landmarks: Sequence[Mapping[str, Any]], side: str | None) -> Iterator[Any]:
         for landmark in landmarks:
-            yield self._make_region(landmark["name"], "POINT", self._locate(landmark)[None], side)
+            known = {
+                name: {"value": landmark[name], "unit": unit}
+                for name, unit in (("confidence", "1"), ("radius_mm", "mm"))
+                if landmark.get(name) is not None
+            }
+            yield self._make_region(landmark["name"], "POINT", self._locate(landmark)[None], side, known)
 
     def _locate(self, point: Mapping[str, Any]) -> np.ndarray:
         return np.array([point["x_px"], point["y_px"]]) + _HALF_PIXEL
@@ -156,10 +168,18 @@ class _Groups:
             tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), name if side is None else f"{name} {side}"),
             referenced_region=hd.sr.ImageRegion(shape, points, source),
             finding_type=_make_code(name),
-            algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
+            algorithm_id=self._identify_algorithm(),
             finding_sites=[_make_site(bone, side)],
             measurements=_make_measurements(measurements or {}),
         )
+
+    def _identify_algorithm(self) -> Any:
+        """The network; None for points that people marked."""
+        import highdicom as hd
+
+        if not self.is_predicted:
+            return None
+        return hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"])
 
     def _make_numbers(self, measurements: Mapping[str, Mapping[str, Any]], side: str | None) -> Iterator[Any]:
         import highdicom as hd
@@ -168,7 +188,7 @@ class _Groups:
             source = hd.sr.SourceImageForMeasurementGroup(self.image.SOPClassUID, self.image.SOPInstanceUID)
             yield hd.sr.MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=hd.sr.TrackingIdentifier(hd.UID(), "knee" if side is None else f"knee {side}"),
-                algorithm_id=hd.sr.AlgorithmIdentification(self.algorithm["bundle"], self.algorithm["version"]),
+                algorithm_id=self._identify_algorithm(),
                 finding_sites=[_make_site(hd.sr.CodedConcept(*_KNEE), side)],
                 source_images=[source],
                 measurements=_make_measurements(measurements),
@@ -195,4 +215,5 @@ def _make_measurements(numbers: Mapping[str, Mapping[str, Any]]) -> list[Any] | 
     return [
         hd.sr.Measurement(_make_code(name), number["value"], getattr(codes.UCUM, _UNITS[number["unit"]]))
         for name, number in numbers.items()
+        if number["value"] is not None
     ] or None

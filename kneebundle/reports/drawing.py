@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -18,7 +21,9 @@ __all__ = [
     "Panel",
     "draw_scale_bar",
     "draw_text",
+    "lay_over",
     "make_grey_image",
+    "write_picture",
     "write_remarks",
 ]
 
@@ -27,6 +32,7 @@ WHITE, BLACK, AMBER = (255, 255, 255), (0, 0, 0), (255, 200, 60)
 FINE = 2
 """Lines are drawn this many times larger and scaled down, which smooths them."""
 LINE_HEIGHT = 22
+_TILE = 256
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,39 @@ def make_grey_image(radiograph: Radiograph) -> Image.Image:
     pixels = radiograph.pixels
     step = max(1, min(pixels.shape) // 512)
     low, high = np.percentile(pixels[::step, ::step], [0.5, 99.5])
-    scaled = (pixels - low) * (255.0 / max(high - low, 1e-6))
-    return Image.fromarray(np.clip(scaled, 0, 255).astype(np.uint8))
+    scaled = pixels - np.float32(low)
+    scaled *= np.float32(255.0 / max(high - low, 1e-6))
+    return Image.fromarray(np.clip(scaled, 0, 255, out=scaled).astype(np.uint8))
+
+
+def lay_over(canvas: Image.Image, layer: Image.Image, offset: tuple[int, int] = (0, 0)) -> None:
+    """Put a transparent layer, ``FINE`` times larger, onto a picture; only where something is drawn on it."""
+    for top in range(0, layer.height, _TILE):
+        for left in range(0, layer.width, _TILE):
+            tile = layer.crop((left, top, min(left + _TILE, layer.width), min(top + _TILE, layer.height)))
+            if tile.getbbox() is not None:
+                tile = tile.reduce(FINE)
+                canvas.paste(tile, (offset[0] + left // FINE, offset[1] + top // FINE), mask=tile)
+
+
+def write_picture(image: Image.Image, path: Path) -> None:
+    """Write an RGB picture as PNG, in a third of the time that Pillow takes.
+
+    Each row is stored as its difference to the one above and compressed quickly. Pillow tries five such filters for
+    each row, for files that are hardly smaller.
+    """
+    rows = np.asarray(image.convert("RGB")).reshape(image.height, -1)
+    filtered = np.empty((image.height, rows.shape[1] + 1), dtype=np.uint8)
+    filtered[:, 0] = 2  # "up" in the PNG specification, section 9.2
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    header = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 1)), (b"IEND", b""))
+    with path.open("wb") as file:
+        file.write(b"\x89PNG\r\n\x1a\n")
+        for name, content in chunks:
+            file.write(struct.pack(">I", len(content)) + name + content)
+            file.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(name))))
 
 
 def draw_text(pen: ImageDraw.ImageDraw, text: str, at: tuple[float, float], size: int, anchor: str) -> None:

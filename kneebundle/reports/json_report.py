@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from kneebundle.io.writing import write_atomically
-from kneebundle.landmarks import Landmarks
-from kneebundle.measurements.knee_pa import measure_knee_pa
+from kneebundle.measurements.measurement import Measurement
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.planning_json import make_planning_document
 from kneebundle.reports.points import list_points, round_value
+from kneebundle.reports.record_check import is_whole
 from kneebundle.results import Flag, KneeResult, LateralResult, Prediction
 
 __all__ = ["SCHEMA", "read_document", "to_document", "write_document"]
@@ -72,13 +72,13 @@ def write_document(document: dict[str, Any], path: Path) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """Read a document of :func:`write_document`; None where there is no file, or it is no such document."""
+    """Read a document of :func:`write_document`; None where there is no file, or it is no such document, whole."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    known = isinstance(document, dict) and document.get("schema") == SCHEMA and "image" in document
-    return document if known and ("knees" in document or "planning" in document) else None
+    known = isinstance(document, dict) and document.get("schema") == SCHEMA
+    return document if known and is_whole(document) else None
 
 
 def _convert_knee(knee: KneeResult, radiograph: Radiograph) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _convert_knee(knee: KneeResult, radiograph: Radiograph) -> dict[str, Any]:
         "center_px": [round_value(v) for v in center],
         "roi_mm": knee.roi_mm,
         "landmarks": [] if found is None else list_points(found, radiograph),
-        "measurements": {} if found is None else _measure(found, radiograph.spacing_mm),
+        "measurements": {name: _convert_measurement(m, radiograph) for name, m in knee.measurements.items()},
         "flags": _convert_flags(knee.flags),
         "quality": {name: round(score, 4) for name, score in knee.scores.items()},
     }
@@ -104,6 +104,14 @@ def _convert_numbers(flag: Flag) -> dict[str, float]:
     return {name: round(value, 4) for name, value in numbers.items() if value is not None}
 
 
-def _measure(landmarks: Landmarks, spacing_mm: tuple[float, float]) -> dict[str, dict[str, Any]]:
-    found = measure_knee_pa(landmarks.to_mm(spacing_mm))
-    return {name: {"value": round_value(m.value), "unit": m.unit} for name, m in found.items()}
+def _convert_measurement(measurement: Measurement, radiograph: Radiograph) -> dict[str, Any]:
+    """Value, unit, standard deviation, source and the lines that show how it was taken, in pixels as stored."""
+    lines = [radiograph.to_stored_px(line) for line in measurement.segments_px]
+    return {
+        "value": None if measurement.value is None else round_value(measurement.value),
+        "unit": measurement.unit,
+        "uncertainty": None if measurement.uncertainty is None else round_value(measurement.uncertainty),
+        "source": measurement.source,
+        "segments_px": [[[round(float(x), 2), round(float(y), 2)] for x, y in line] for line in lines],
+        **({"reason": measurement.reason} if measurement.value is None else {}),
+    }

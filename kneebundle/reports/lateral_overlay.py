@@ -23,7 +23,9 @@ from kneebundle.reports.drawing import (
     Panel,
     draw_scale_bar,
     draw_text,
+    lay_over,
     make_grey_image,
+    write_picture,
     write_remarks,
 )
 from kneebundle.reports.points import clip_line
@@ -43,7 +45,7 @@ _POINT = (255, 60, 160)
 def write_lateral_overlay(result: LateralResult, path: Path) -> None:
     """Write :func:`draw_lateral_overlay` as PNG, atomically."""
     with write_atomically(path) as temporary:
-        draw_lateral_overlay(result).save(temporary, format="PNG", compress_level=3)
+        write_picture(draw_lateral_overlay(result), temporary)
 
 
 def draw_lateral_overlay(result: LateralResult) -> Image.Image:
@@ -56,11 +58,11 @@ def draw_lateral_overlay(result: LateralResult) -> Image.Image:
     grey = make_grey_image(result.radiograph)
     for number, panel in enumerate(panels):
         panel.paint(canvas, grey, result.radiograph)
-        layer = _Layer(panel, result).draw(whole=number == 0)
-        canvas.paste(layer, panel.offset, mask=layer)
-    below = Image.new("RGBA", (canvas.width * FINE, canvas.height * FINE))
-    write_remarks(below, remarks, height)
-    canvas.paste(below := below.reduce(FINE), mask=below)
+        lay_over(canvas, _Layer(panel, result).draw(whole=number == 0), panel.offset)
+    if remarks:
+        below = Image.new("RGBA", (canvas.width * FINE, (canvas.height - height) * FINE))
+        write_remarks(below, remarks, 0)
+        lay_over(canvas, below, (0, height))
     return canvas
 
 
@@ -99,7 +101,7 @@ class _Layer:
             self._draw_legend()
         length_mm = 50 if whole else 10
         draw_scale_bar(self.pen, length_mm, self.panel.scale, self.panel.size[0] - 14, self.panel.size[1] - 14)
-        return self.image.reduce(FINE)
+        return self.image
 
     def _place(self, point_px: np.ndarray) -> np.ndarray:
         return (np.asarray(point_px) * self.spacing - self.panel.start_mm) * self.panel.scale * FINE
@@ -107,11 +109,18 @@ class _Layer:
     def _draw_bone(self, bone: str) -> None:
         mask = Image.fromarray(np.where(self.result.masks[bone], 255, 0).astype(np.uint8))
         inside = np.asarray(self.panel.cut(mask, self.result.radiograph, FINE)) >= 128
+        if not inside.any():
+            return
+        # only where the bone is, with a margin for its edge
+        places = [np.flatnonzero(inside.any(axis=axis)) for axis in (0, 1)]
+        left, top = (max(int(place[0]) - 2 * FINE, 0) for place in places)
+        right, bottom = (int(place[-1]) + 2 * FINE + 1 for place in places)
+        inside = inside[top:bottom, left:right]
         edge = inside & ~ndimage.binary_erosion(inside, iterations=FINE, border_value=1)
-        alpha = np.where(edge, _EDGE, np.where(inside, _TINT, 0)).astype(np.uint8)
-        tint = Image.new("RGBA", self.image.size, (*BONE_COLOURS[bone], 0))
+        alpha = np.where(edge, np.uint8(_EDGE), np.where(inside, np.uint8(_TINT), np.uint8(0)))
+        tint = Image.new("RGBA", (inside.shape[1], inside.shape[0]), (*BONE_COLOURS[bone], 0))
         tint.putalpha(Image.fromarray(alpha))
-        self.image.alpha_composite(tint)
+        self.image.alpha_composite(tint, (left, top))
 
     def _draw_line(self, name: str, line: Line, named: bool) -> None:
         along = np.array(line.direction) * self.spacing

@@ -27,7 +27,9 @@ from kneebundle.reports.drawing import (
     Panel,
     draw_scale_bar,
     draw_text,
+    lay_over,
     make_grey_image,
+    write_picture,
     write_remarks,
 )
 from kneebundle.results import KneeResult, RadiographResult
@@ -43,7 +45,7 @@ _SINGLE_KNEE = 1.5
 def write_overlay(result: RadiographResult, path: Path) -> None:
     """Write :func:`draw_overlay` as PNG, atomically."""
     with write_atomically(path) as temporary:
-        draw_overlay(result).save(temporary, format="PNG", compress_level=3)
+        write_picture(draw_overlay(result), temporary)
 
 
 def draw_overlay(result: RadiographResult) -> Image.Image:
@@ -60,7 +62,7 @@ def draw_overlay(result: RadiographResult) -> Image.Image:
         panel.paint(canvas, grey, result.radiograph)
         _Pen(panel, drawing).draw(result)
     write_remarks(drawing, remarks, height)
-    canvas.paste(drawing := drawing.reduce(FINE), mask=drawing)
+    lay_over(canvas, drawing)
     return canvas
 
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kneebundle.io.writing import write_atomically
 from kneebundle.registration.result import RegistrationResult
+from kneebundle.reports.record_check import is_image
 
 __all__ = [
     "REGISTRATION_SCHEMA",
@@ -51,10 +52,10 @@ def read_registration(path: Path) -> dict[str, Any] | None:
     """Read a document of :func:`write_registration`; None where there is none, or the file is not one."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
-    known = isinstance(document, dict) and document.get("schema") == REGISTRATION_SCHEMA and "image" in document
-    return document if known else None
+    known = isinstance(document, dict) and document.get("schema") == REGISTRATION_SCHEMA
+    return document if known and is_image(document.get("image")) else None
 
 
 def write_registration(result: RegistrationResult, folder: Path, name: str) -> None:

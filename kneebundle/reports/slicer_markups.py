@@ -25,7 +25,7 @@ _SCHEMA = (
     "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/"
     "markups-schema-v1.0.3.json#"
 )
-_DECIMALS = 5
+_DECIMALS = 9
 _FACING = [-1.0, -0.0, -0.0, -0.0, -1.0, -0.0, 0.0, 0.0, 1.0]
 """Slicer's own default orientation of a control point."""
 _TO_LPS = {"LPS": (1.0, 1.0, 1.0), "RAS": (-1.0, -1.0, 1.0)}
@@ -97,16 +97,24 @@ def _get_system(markup: Mapping[str, Any]) -> str:
 def _convert_knee(knee: Mapping[str, Any], placement: Placement) -> dict[str, Any]:
     side = knee["side"]
     points = [(f"{side} {p['name']}", (p["x_px"], p["y_px"])) for p in knee["landmarks"]]
-    return _make_markup("Fiducial", f"knee {side}", points, placement)
+    return _make_markup("Fiducial", f"knee {side}", points, placement, [_describe(p) for p in knee["landmarks"]])
+
+
+def _describe(point: Mapping[str, Any], side: str | None = None) -> str:
+    """What Slicer has no field for, as text: the side of a lateral film's point, its confidence, its radius."""
+    known = {"side": side, "confidence": point.get("confidence"), "radius_mm": point.get("radius_mm")}
+    return "; ".join(f"{name}={value}" for name, value in known.items() if value is not None)
 
 
 def _convert_planning(
     planning: Mapping[str, Any], image: Mapping[str, Any], placement: Placement
 ) -> list[dict[str, Any]]:
-    points = [(p["name"], (p["x_px"], p["y_px"])) for p in planning["landmarks"]]
+    found = list(planning["landmarks"])
     if planning["schoettle_point"] is not None:
-        points.append(("schoettle_point", (planning["schoettle_point"]["x_px"], planning["schoettle_point"]["y_px"])))
-    markups = [_make_markup("Fiducial", "planning", points, placement)] if points else []
+        found.append({"name": "schoettle_point", **planning["schoettle_point"]})
+    points = [(p["name"], (p["x_px"], p["y_px"])) for p in found]
+    descriptions = [_describe(p, planning.get("side")) for p in found]
+    markups = [_make_markup("Fiducial", "planning", points, placement, descriptions)] if points else []
     size = np.array([image["columns"] - 1.0, image["rows"] - 1.0])
     for name, line in planning["lines"].items():
         ends = clip_line(np.array(line["point_px"]), np.array(line["direction"]), size)
@@ -118,9 +126,14 @@ def _convert_planning(
 
 
 def _make_markup(
-    kind: str, name: str, points: Iterable[tuple[str, Sequence[float] | np.ndarray]], placement: Placement
+    kind: str,
+    name: str,
+    points: Iterable[tuple[str, Sequence[float] | np.ndarray]],
+    placement: Placement,
+    descriptions: Sequence[str] = (),
 ) -> dict[str, Any]:
     labels, places = zip(*points, strict=True)
+    texts = descriptions or [""] * len(labels)
     positions = placement.to_lps(np.array(places)).round(_DECIMALS) + 0.0
     return {
         "type": kind,
@@ -135,7 +148,7 @@ def _make_markup(
             {
                 "id": str(number),
                 "label": label,
-                "description": "",
+                "description": text,
                 "associatedNodeID": "",
                 "position": position.tolist(),
                 "orientation": _FACING,
@@ -144,6 +157,6 @@ def _make_markup(
                 "visibility": True,
                 "positionStatus": "defined",
             }
-            for number, (label, position) in enumerate(zip(labels, positions, strict=True), start=1)
+            for number, (label, position, text) in enumerate(zip(labels, positions, texts, strict=True), start=1)
         ],
     }

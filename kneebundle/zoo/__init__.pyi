@@ -7,6 +7,12 @@ from .checks import check_files as check_files
 from .checks import read_metadata as read_metadata
 from .export import ExportedFile as ExportedFile
 from .export import export_bundle as export_bundle
+from .import_kneel import ImportedBundle as ImportedBundle
+from .kneel_snapshots import describe_network as describe_network
+from .kneel_snapshots import find_snapshots as find_snapshots
+from .kneel_snapshots import fold_normalization as fold_normalization
+from .kneel_snapshots import read_mean_std as read_mean_std
+from .kneel_snapshots import read_snapshot as read_snapshot
 from .model_info import read_model_info as read_model_info
 from .model_info import write_model_info as write_model_info
 from .pack import LEFT_OUT as LEFT_OUT

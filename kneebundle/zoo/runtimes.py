@@ -41,7 +41,7 @@ def check_format(name: str) -> None:
         raise KneeBundleError(f"networks are exported as {' and '.join(FORMATS)}, got {name!r}")
     missing = [package for package in ("onnx", "onnxruntime") if name == "onnx" and find_spec(package) is None]
     if missing:
-        raise KneeBundleError(f"ONNX needs {' and '.join(missing)}, not installed here: pip install kneebundle[onnx]")
+        raise KneeBundleError(f"ONNX needs {' and '.join(missing)}, not installed here: pip install onnx onnxruntime")
 
 
 def export_network(

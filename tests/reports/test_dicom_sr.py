@@ -12,6 +12,7 @@ from pydicom import dcmread
 
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import Landmarks
+from kneebundle.measurements.measurement import Measurement
 from kneebundle.reports.dicom_sr import has_content, write_structured_report
 from kneebundle.reports.json_report import to_document
 from kneebundle.results import KneeResult, ModelInfo, RadiographResult
@@ -98,7 +99,12 @@ def test_the_standard_is_kept(tmp_path: Path) -> None:
 def test_films_from_the_front_are_reported_with_their_measurements(tmp_path: Path) -> None:
     source = write_source(tmp_path / "a.dcm")
     points = np.stack([np.linspace(1, 31, 16), np.where(np.arange(16) < 9, 30.0, 20.0)], axis=1)
-    knee = KneeResult("R", (10.0, 20.0), 140.0, Landmarks(points))
+    measured = {
+        "femoral_width": Measurement("femoral_width", 80.5, "mm", 0.5),
+        "joint_space_width_medial": Measurement("joint_space_width_medial", None, "mm", reason="not clear"),
+        "tibial_plateau_tilt": Measurement("tibial_plateau_tilt", -2.25, "deg"),
+    }
+    knee = KneeResult("R", (10.0, 20.0), 140.0, Landmarks(points), measurements=measured)
     result = RadiographResult(read_radiograph(source), (knee,), (ModelInfo("b", "0.1", "ab"),))
     document = to_document(result)
     write_structured_report(document, source, tmp_path / "a_sr.dcm")
@@ -106,7 +112,8 @@ def test_films_from_the_front_are_reported_with_their_measurements(tmp_path: Pat
     assert len(found) == 16
     np.testing.assert_allclose(found["tibia_lateral_plateau_outer"][1], [[3.5, 30.5]])
     assert numbers(tmp_path / "a_sr.dcm")["knee R"] == {
-        name: (m["value"], m["unit"]) for name, m in document["knees"][0]["measurements"].items()
+        "femoral_width": (80.5, "mm"),
+        "tibial_plateau_tilt": (-2.25, "deg"),
     }
     assert dicom_errors(tmp_path / "a_sr.dcm") == []
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kneebundle.landmarks import Landmarks
+from kneebundle.measurements.measurement import Measurement
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.json_report import read_document, to_document, write_document
 from kneebundle.results import Flag, KneeResult, ModelInfo, RadiographResult
@@ -19,7 +20,10 @@ def result() -> RadiographResult:
     )
     points = np.stack([np.linspace(1, 31, 16), np.where(np.arange(16) < 9, 30.0, 20.0)], axis=1)
     found = Landmarks(points, "px", confidence=np.full(16, 0.87654), radius_mm=np.full(16, 2.71828))
-    right = KneeResult("R", (10.0, 20.12345), 140.0, found)
+    width = Measurement("tibial_plateau_width", 6.40004, "mm", 0.25, (np.array([[1.0, 2.0], [3.126, 4.0]]),))
+    missing = Measurement("joint_space_width_medial", None, "mm", source="edges", reason="not clear")
+    measured = {m.name: m for m in (width, missing)}
+    right = KneeResult("R", (10.0, 20.12345), 140.0, found, measurements=measured)
     left = KneeResult("L", (30.0, 20.0), 140.0, None, (Flag("implant", "an arthroplasty"),))
     return RadiographResult(
         film, (right, left), (ModelInfo("b", "0.1", "ab"),), (Flag("cut_off", "cut"),), {"extra": 1}
@@ -52,7 +56,21 @@ def test_the_document_follows_the_schema() -> None:
         "confidence": 0.877,
         "radius_mm": 2.718,
     }
-    assert right["measurements"]["tibial_plateau_width"] == {"value": 6.4, "unit": "mm"}
+    assert right["measurements"]["tibial_plateau_width"] == {
+        "value": 6.4,
+        "unit": "mm",
+        "uncertainty": 0.25,
+        "source": "landmarks",
+        "segments_px": [[[1.0, 2.0], [3.13, 4.0]]],
+    }
+    assert right["measurements"]["joint_space_width_medial"] == {
+        "value": None,
+        "unit": "mm",
+        "uncertainty": None,
+        "source": "edges",
+        "segments_px": [],
+        "reason": "not clear",
+    }
     assert (document["flags"], document["extra"]) == ([{"code": "cut_off", "message": "cut"}], 1)
 
 

@@ -83,12 +83,12 @@ def test_rows_of_the_tables(tmp_path: Path) -> None:
     document["image"]["path"] = "a.dcm"
     write_landmarks([document], tmp_path / "l.csv")
     assert (tmp_path / "l.csv").read_text().splitlines()[1:] == [
-        "a.dcm,L,0,p_blum,15.25,30.5,22.875,30.5,0.9,",
-        "a.dcm,L,2,schoettle_point,20.0,25.0,30.0,25.0,,",
+        "a.dcm,L,0,p_blum,15.25,30.5,22.875,30.5,0.9,,spacing_from_sphere",
+        "a.dcm,L,2,schoettle_point,20.0,25.0,30.0,25.0,,,spacing_from_sphere",
     ]
     write_measurements([document], tmp_path / "m.csv")
     assert (tmp_path / "m.csv").read_text().splitlines()[1:] == [
-        "a.dcm,L,pixel_height,1.0,mm",
-        "a.dcm,L,pixel_width,1.5,mm",
-        "a.dcm,L,schoettle_circle_radius,6.0,mm",
+        "a.dcm,L,pixel_height,1.0,mm,,,spacing_from_sphere",
+        "a.dcm,L,pixel_width,1.5,mm,,,spacing_from_sphere",
+        "a.dcm,L,schoettle_circle_radius,6.0,mm,,,spacing_from_sphere",
     ]

@@ -19,8 +19,8 @@ from kneebundle.zoo import runtimes
 from kneebundle.zoo.export import export_bundle
 from tests.bundles.bundle_runs import BUNDLES, config
 
-onnx = pytest.importorskip("onnx", reason="needs kneebundle[onnx]")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs kneebundle[onnx]")
+onnx = pytest.importorskip("onnx", reason="needs onnx and onnxruntime")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnx and onnxruntime")
 
 # what makes the networks of the tests narrow, in the names that train.json and inference.json share
 TRAINING_ONLY = {"num_workers", "batch_size", "phantom_size", "max_epochs", "precision", "stages"}
@@ -137,7 +137,7 @@ def test_what_cannot_be_exported_raises_an_error(
     with pytest.raises(KneeBundleError, match="do not fit the bundle's network"):
         export_bundle(bundle, tmp_path, weights=other)
     monkeypatch.setattr(runtimes, "find_spec", lambda name: None)
-    with pytest.raises(KneeBundleError, match=r"ONNX needs onnx and onnxruntime.*pip install kneebundle\[onnx\]"):
+    with pytest.raises(KneeBundleError, match=r"ONNX needs onnx and onnxruntime.*pip install onnx onnxruntime"):
         export_bundle(bundle, tmp_path, ["onnx"])
     assert not list(tmp_path.iterdir())
 
@@ -148,12 +148,17 @@ def test_the_command_offers_what_there_is() -> None:
     assert options["opset"].default == runtimes.OPSET
 
 
-def test_by_command(repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_by_command(
+    repository: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
     bundle = narrow_bundle(repository / "bundles" / "knee_landmark_scn", tmp_path)
     shutil.copy(bundle / "models/model.pt", bundle / "models/model_fold0.pt")
     out = tmp_path / "out"
+    with pytest.raises(KneeBundleError, match="run as code when they are read"):
+        cli.main(["export", str(bundle), "-o", str(out)], standalone_mode=False)
     cli.main(
-        [str(a) for a in ("export", bundle, "-o", out, "--formats", "onnx", "--folds", "--opset", 17)],
+        [str(a) for a in ("export", bundle, "-o", out, "--formats", "onnx", "--folds", "--opset", 17, "--trust")],
         standalone_mode=False,
     )
     assert sorted(path.name for path in out.iterdir()) == ["knee_landmark_scn.onnx", "knee_landmark_scn_fold0.onnx"]

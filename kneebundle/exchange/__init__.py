@@ -1,0 +1,5 @@
+"""Landmarks in the formats of other programs, read and written, one module a format."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

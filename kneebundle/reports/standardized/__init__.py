@@ -1,0 +1,5 @@
+"""Standardised knees: level, of one size and spacing, all as right ones, with the way back."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,35 @@
+"""What the pictures of results share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from kneebundle.reports.drawing import FINE, lay_over, write_picture
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (640, 333)])
+def test_a_picture_is_read_as_it_was_written(tmp_path: Path, size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    write_picture(Image.fromarray(pixels), tmp_path / "picture.png")
+    with Image.open(tmp_path / "picture.png") as image:
+        image.verify()
+    with Image.open(tmp_path / "picture.png") as image:
+        assert (image.format, image.mode) == ("PNG", "RGB")
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+@pytest.mark.parametrize("size", [(300, 200), (301, 277)])
+def test_a_layer_in_pieces_is_the_layer_as_a_whole(size: tuple[int, int]) -> None:
+    layer = Image.new("RGBA", (size[0] * FINE, size[1] * FINE))
+    pen = ImageDraw.Draw(layer)
+    pen.line([(0, 0), layer.size], fill=(255, 60, 0, 130), width=9)
+    pen.ellipse([240, 200, 290, 270], outline=(0, 255, 0, 255), width=3)
+    pictures = [Image.new("RGB", (size[0] + 5, size[1] + 9), (50, 60, 70)) for _ in range(2)]
+    lay_over(pictures[0], layer, (5, 9))
+    whole = layer.reduce(FINE)
+    pictures[1].paste(whole, (5, 9), mask=whole)
+    np.testing.assert_array_equal(np.asarray(pictures[0]), np.asarray(pictures[1]))
