@@ -14,12 +14,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from kneebundle.batch.output_folder import OutputFolder
     from kneebundle.batch.request import ImageRequest
+    from kneebundle.io.file_content import FileState
     from kneebundle.pipelines.by_view import Pipeline
 
-__all__ = ["DEFAULT_FORMATS", "FORMATS", "Engine", "Job", "Outcome", "RunOptions"]
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "TABLE_FORMATS", "Engine", "Job", "Outcome", "RunOptions"]
 
-FORMATS = ("json", "csv", "png", "seg", "sr")
-"""What can be written of a prediction. ``csv`` is one table for all images; ``seg`` is for lateral films."""
+FORMATS = ("json", "csv", "png", "html", "seg", "sr", "gsps", "slicer", "pts", "via", "coco", "label-studio")
+"""What can be written of a prediction. ``csv`` is one table for all images, ``html`` a page for each with an
+index; ``seg`` is for lateral films; ``via``, ``coco`` and ``label-studio`` are one file for all images."""
+TABLE_FORMATS = frozenset({"csv", "html", "via", "coco", "label-studio"})
+"""Those with a file about all images, which is written at the end of a run."""
 DEFAULT_FORMATS = ("json", "csv", "png")
 """What is written unless other formats are asked for."""
 
@@ -36,6 +40,8 @@ class RunOptions:
         overwrite: do again what an earlier run did, instead of resuming it.
         progress: show a bar, where stderr is a terminal.
         advice: by the field of an error, what the user does about it; it is put behind the reason in errors.csv.
+        when_busy: what becomes of a run into a folder that another run writes to: ``"wait"`` for its end or
+            ``"fail"``.
 
     Example:
         >>> RunOptions(formats=("json", "csv")).batch_size
@@ -48,6 +54,7 @@ class RunOptions:
     overwrite: bool = False
     progress: bool = False
     advice: Mapping[str, str] = field(default_factory=dict)
+    when_busy: str = "wait"
 
 
 @dataclass(frozen=True)
@@ -59,12 +66,14 @@ class Job:
         request: the image and what the user knows of it.
         file: its absolute path.
         name: what the names of its files begin with.
+        state: of the file when the run began, see :func:`kneebundle.io.file_content.read_state`.
     """
 
     index: int
     request: ImageRequest
     file: Path
     name: str
+    state: FileState | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ class Outcome:
 
     Attributes:
         index: that of the job.
-        error: why there is no result, one line; None: there is one.
+        error: why there is no result, or no file of one of the formats, one line; None: all is there.
         flagged: whether there is a reason to distrust the result.
     """
 

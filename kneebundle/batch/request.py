@@ -25,6 +25,7 @@ class ImageRequest:
         spacing_mm: size of a pixel where the file states none.
         spacing_source: what the spacing is ascribed to, ``"argument"`` or ``"manifest"``.
         view: None: to be found.
+        basis: what else the result rests on, such as the hash of an earlier prediction.
 
     Example:
         >>> from pathlib import Path
@@ -37,3 +38,4 @@ class ImageRequest:
     spacing_mm: float | None = None
     spacing_source: str = "argument"
     view: View | None = None
+    basis: str = ""

@@ -14,8 +14,10 @@ from .knee_pictures import cut_around as cut_around
 from .knee_pictures import landmark_columns as landmark_columns
 from .knee_pictures import to_pixels as to_pixels
 from .knee_pictures import write_picture as write_picture
+from .kneel_annotations import ANNOTATION_FILE as ANNOTATION_FILE
 from .kneel_annotations import ANNOTATION_MM as ANNOTATION_MM
 from .kneel_annotations import Annotation as Annotation
+from .kneel_annotations import parse_subject as parse_subject
 from .kneel_annotations import read_annotations as read_annotations
 from .knees import LoadKneed as LoadKneed
 from .knees import image_records as image_records
@@ -33,6 +35,13 @@ from .lateral_polygons import read_coco as read_coco
 from .lateral_polygons import read_labelme as read_labelme
 from .oai import OaiSummary as OaiSummary
 from .oai import prepare_oai as prepare_oai
+from .oai_films import SERIES as SERIES
+from .oai_films import OaiFilm as OaiFilm
+from .oai_films import find_films as find_films
+from .oai_films import open_film as open_film
+from .prepared import PreparedDataset as PreparedDataset
+from .prepared import decode_item as decode_item
+from .prepared import encode_item as encode_item
 from .readable_records import list_readable as list_readable
 from .region_cache import LOOKS as LOOKS
 from .region_cache import REGION_PX as REGION_PX
@@ -47,3 +56,4 @@ from .splits import check_split as check_split
 from .splits import split_records as split_records
 from .splits import subject_folds as subject_folds
 from .subsets import training_subset as training_subset
+from .used_data import log_used_data as log_used_data

@@ -4,7 +4,8 @@ What a user gets first:
 
 - the crops: Chen, "Knee Osteoarthritis Severity Grading Dataset", Mendeley Data V1 (2018), doi 10.17632/56rmx5bjcr.1,
   CC BY 4.0: the 224 x 224 PNGs named like ``9001695L.png``;
-- the annotations: ``kneel_oai_annotations.csv`` of KNEEL, Tiulpin et al., ICCVW 2019, doi 10.1109/ICCVW.2019.00046.
+- the annotations: ``annotations/bf_landmarks_1_0.3.csv`` of https://github.com/MIPT-Oulu/KNEEL, Tiulpin et al., ICCVW
+  2019, doi 10.1109/ICCVW.2019.00046.
 
 ``fits.csv`` beside this module says for 500 of the crops the scale and where the tibial centre lies. It and the
 annotation give the points: (annotation - annotation of landmark 4) x 0.3 mm x px_per_mm + (x4, y4), mirrored back for
@@ -23,7 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from kneebundle.datasets.knee_pictures import landmark_columns
 from kneebundle.datasets.kneel_annotations import ANNOTATION_MM, Annotation, read_annotations
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.tables import parse_number, read_table, write_table
+from kneebundle.io.tables import number_rows, parse_number, read_table, write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
 
@@ -60,7 +61,7 @@ def prepare_crops(images: Path, annotations: Path, output: Path, fits: Path = _F
     target = output / "images"
     target.mkdir(parents=True, exist_ok=True)
     table, errors = [], []
-    for line, row in enumerate(rows, start=2):
+    for line, row in number_rows(rows):
         try:
             entry = _make_row(row, line, fits, knees)
             _copy(_choose_crop(row["image"], candidates.get(row["image"], ())), target / row["image"])

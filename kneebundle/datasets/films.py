@@ -13,7 +13,7 @@ from monai.transforms import Transform
 from kneebundle.datasets.knees import image_records
 from kneebundle.datasets.splits import check_split, split_records
 from kneebundle.io.reading import read_radiograph
-from kneebundle.io.tables import parse_number, read_table
+from kneebundle.io.tables import number_rows, parse_number, read_table
 from kneebundle.radiograph import Radiograph
 from kneebundle.transforms.halves import crop_half
 from kneebundle.transforms.roi import image_center_mm
@@ -48,7 +48,7 @@ def read_film_halves(dataset_dir: str | Path, split: str, fold: int = 0, folds: 
     table = Path(dataset_dir) / "landmarks.csv"
     rows = read_table(table, ["image", "side", "spacing_mm", "subject_id", "kl", "x0", "y0"])
     records = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in number_rows(rows):
         spacing, grade, x, y = (parse_number(row, name, line, table) for name in ("spacing_mm", "kl", "x0", "y0"))
         records.append(
             {
@@ -95,6 +95,10 @@ class LoadHalfFilmd(Transform):
 
     def __init__(self) -> None:
         self._last: tuple[Any, tuple[Radiograph, Any]] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the last film: neither a loader's processes nor the name of a prepared item need it."""
+        return {**self.__dict__, "_last": None}
 
     def __call__(self, data: Mapping[Any, Any]) -> dict[Hashable, Any]:
         """Load the half."""

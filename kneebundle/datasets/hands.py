@@ -14,6 +14,7 @@ from monai.transforms import Transform
 
 from kneebundle.datasets.readable_records import list_readable
 from kneebundle.datasets.splits import check_split, split_records
+from kneebundle.datasets.used_data import log_used_data
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.finding import find_images
 from kneebundle.io.reading import read_radiograph
@@ -169,6 +170,7 @@ def _list_labelled_images(folder: Path) -> list[dict[str, Any]]:
     return [{"id": name, "image": str(images[name]), "landmarks": table[name]} for name in sorted(images)]
 
 
+@log_used_data
 def hand_image_records(dataset_dir: str, output_dir: str | None = None) -> list[dict[str, Any]]:
     """List every readable image below a folder, for inference.
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.tables import read_table
+from kneebundle.io.tables import TableRow, number_rows, parse_side, read_table
 from kneebundle.landmarks import KNEE_PA
 
-__all__ = ["ANNOTATION_MM", "Annotation", "read_annotations"]
+__all__ = ["ANNOTATION_MM", "ANNOTATION_FILE", "Annotation", "parse_subject", "read_annotations"]
+
+ANNOTATION_FILE = "bf_landmarks_1_0.3.csv"
+"""Name of the annotation file in the folder annotations/ of https://github.com/MIPT-Oulu/KNEEL."""
 
 ANNOTATION_MM = 0.3
 """Size of a pixel of everything in the annotation file."""
@@ -56,28 +60,43 @@ def read_annotations(path: Path) -> dict[tuple[str, str], Annotation]:
         By subject and side.
 
     Raises:
-        KneeBundleError: if the file cannot be read or lacks a column, or naming the line of a wrong cell.
+        KneeBundleError: if the file cannot be read or lacks a column, or naming the line of a wrong cell or of a knee
+            that is listed twice.
     """
-    rows = read_table(path, ["subject_id", "side", "kl", "tibia", "femur", "bbox", "center"])
-    return {
-        (row["subject_id"], row["side"]): Annotation(
-            subject=row["subject_id"],
-            side=_parse_side(row, line, path),
-            grade=row["kl"],
-            points=np.concatenate(
-                [_parse_numbers(row, "tibia", 18, line, path), _parse_numbers(row, "femur", 14, line, path)]
-            ).reshape(len(KNEE_PA), 2),
+    knees: dict[tuple[str, str], Annotation] = {}
+    lines: dict[tuple[str, str], int] = {}
+    for line, row in number_rows(read_table(path, ["subject_id", "side", "kl", "tibia", "femur", "bbox", "center"])):
+        points = [_parse_numbers(row, "tibia", 18, line, path), _parse_numbers(row, "femur", 14, line, path)]
+        knee = Annotation(
+            subject=parse_subject(row, "subject_id", path),
+            side=parse_side(row, "side", path),
+            grade=row["kl"].removesuffix(".0"),
+            points=np.concatenate(points).reshape(len(KNEE_PA), 2),
             box=_parse_numbers(row, "bbox", 4, line, path),
             center=_parse_numbers(row, "center", 2, line, path),
         )
-        for line, row in enumerate(rows, start=2)
-    }
+        key = (knee.subject, knee.side)
+        if key in lines:
+            raise KneeBundleError(
+                f"line {line}: knee {knee.side} of subject {knee.subject} is in line {lines[key]} already; leave one",
+                path,
+            )
+        knees[key], lines[key] = knee, line
+    return knees
 
 
-def _parse_side(row: dict[str, str], line: int, path: Path) -> str:
-    if row["side"] not in ("R", "L"):
-        raise KneeBundleError(f"line {line}: side is {row['side']!r}; R or L is needed", path)
-    return row["side"]
+def parse_subject(row: TableRow, column: str, path: Path) -> str:
+    """Parse the number of a subject in a cell, also where a spreadsheet has made 9000099.0 or 9.000099E+06 of it.
+
+    Raises:
+        KneeBundleError: if the cell holds anything that is no name of a file; it names the line.
+    """
+    text = row[column]
+    if re.fullmatch(r"\d+(\.\d*)?([eE]\+?\d{1,2})?", text) and float(text).is_integer():
+        return text if text.isdigit() else str(int(float(text)))
+    if not re.fullmatch(r"[\w-]+", text, re.ASCII):
+        raise KneeBundleError(f"line {row.line}: {column} is {text!r}; the number of a subject is needed", path)
+    return text
 
 
 def _parse_numbers(row: dict[str, str], column: str, count: int, line: int, path: Path) -> np.ndarray:

@@ -12,10 +12,11 @@ from monai.transforms import Transform
 
 from kneebundle.datasets.readable_records import list_readable
 from kneebundle.datasets.splits import check_split, split_records
+from kneebundle.datasets.used_data import log_used_data
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.finding import find_images
 from kneebundle.io.reading import read_radiograph
-from kneebundle.io.tables import parse_number, read_table
+from kneebundle.io.tables import number_rows, parse_number, read_table
 from kneebundle.landmarks import KNEE_PA
 
 __all__ = ["LoadKneed", "image_records", "read_knees", "read_landmark_table"]
@@ -43,7 +44,7 @@ def read_landmark_table(path: Path) -> list[dict[str, Any]]:
             f"give those of a PA knee, x0 to x{len(KNEE_PA) - 1}",
             path,
         )
-    return [_record(row, line, path) for line, row in enumerate(rows, start=2)]
+    return [_record(row, line, path) for line, row in number_rows(rows)]
 
 
 def _record(row: dict[str, str], line: int, path: Path) -> dict[str, Any]:
@@ -91,6 +92,7 @@ def read_knees(dataset_dir: str | Path, split: str, fold: int = 0, folds: int = 
     return chosen
 
 
+@log_used_data
 def image_records(
     dataset_dir: str, spacing_mm: float | None = None, side: str | None = None, output_dir: str | None = None
 ) -> list[dict[str, Any]]:
@@ -109,7 +111,7 @@ def image_records(
     folder = Path(dataset_dir)
     known: dict[str, dict[str, Any]] = {}
     for table in (folder / "landmarks.csv", folder / "manifest.csv"):
-        for line, row in enumerate(read_table(table, []) if table.is_file() else [], start=2):
+        for line, row in number_rows(read_table(table, []) if table.is_file() else []):
             spacing = parse_number(row, "spacing_mm", line, table) if row.get("spacing_mm") else None
             known[Path(row.get("image") or row.get("path") or "").name] = {"side": row.get("side"), "spacing": spacing}
     records = []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.tables import parse_number, read_table
+from kneebundle.io.tables import number_rows, parse_number, read_table
 from kneebundle.landmarks import BONES, LATERAL_POINTS
 
 __all__ = ["find_masks", "read_point_table", "read_points_folder"]
@@ -37,7 +37,7 @@ def read_point_table(path: Path) -> list[dict[str, Any]]:
     rows = read_table(path, ["image", *_COLUMNS])
     if not rows:
         raise KneeBundleError("the table has no rows; a row a film is needed", path)
-    return [_parse_record(row, line, path) for line, row in enumerate(rows, start=2)]
+    return [_parse_record(row, line, path) for line, row in number_rows(rows)]
 
 
 def _parse_record(row: dict[str, str], line: int, path: Path) -> dict[str, Any]:

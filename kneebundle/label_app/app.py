@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,13 @@ from monailabel.tasks.activelearning.random import Random
 import kneebundle
 from kneebundle.label_app.datastore import RadiographDatastore, get_info
 from kneebundle.label_app.folder import LANDMARKS, PLANNING, choose_models
+from kneebundle.label_app.guard import GuardRules
 from kneebundle.label_app.http_errors import NotFoundError, raise_http_errors
 from kneebundle.label_app.image_facts import ImageFacts
 from kneebundle.label_app.infer import LandmarkTask, PipelineTask, PlanningTask
 from kneebundle.label_app.learning import STRATEGY, ConfidenceScoring, LeastConfident
+from kneebundle.label_app.protection import protect
+from kneebundle.label_app.sent_files import is_sent_file, list_folders
 from kneebundle.label_app.train import LandmarkTraining
 from kneebundle.label_app.weights import SHIPPED
 
@@ -37,7 +42,8 @@ class KneeLabelApp(MONAILabelApp):
         app_dir: folder of :func:`kneebundle.label_app.folder.write_app`.
         studies: folder of radiographs, or the address of a DICOMweb server.
         conf: ``models`` (names joined by commas, or ``all``), ``weights`` (of requests that do not say: ``shipped``,
-            ``trained`` or the name of a training), ``spacing_mm`` (of radiographs that state none).
+            ``trained`` or the name of a training), ``spacing_mm`` (of radiographs that state none), and those of
+            :class:`kneebundle.label_app.guard.GuardRules`.
 
     Raises:
         KneeBundleError: if ``conf`` names what is not there.
@@ -49,6 +55,7 @@ class KneeLabelApp(MONAILabelApp):
         self.models = choose_models(conf.get("models", "all"))
         self.known = {"spacing_mm": conf["spacing_mm"]} if conf.get("spacing_mm") else {}
         ImageFacts.from_mappings(self.known)
+        self.rules = GuardRules.from_settings(conf, list_folders(app_dir, studies))
         super().__init__(
             app_dir=app_dir,
             studies=studies,
@@ -63,6 +70,13 @@ class KneeLabelApp(MONAILabelApp):
         if self.studies.startswith(("http://", "https://")):
             return super().init_datastore()
         return RadiographDatastore(self.studies)
+
+    def on_init_complete(self) -> None:
+        """Put the guard before the server that has started this app."""
+        server = sys.modules.get("monailabel.app")  # not in the process of a training
+        if server is not None:
+            protect(server.app, self.rules)
+        super().on_init_complete()
 
     def init_infers(self) -> dict[str, InferTask]:
         """Make the models that were asked for."""
@@ -92,14 +106,27 @@ class KneeLabelApp(MONAILabelApp):
     def infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
         """Predict on an image of the datastore or one that came with the request."""
         _check_known("model", request.get("model"), self.tasks)
+        store = datastore or self.datastore()
         image = str(request.get("image") or "")
-        info = get_info(datastore or self.datastore(), image)
-        if not info and not (image and Path(image).exists()):
-            raise NotFoundError(f"there is no image {image!r}; send it first, or with the request")
-        facts: dict[str, Any] = {name: info[name] for name in ("spacing_mm", "side", "view") if name in info}
-        if info:
+        facts: dict[str, Any] = {}
+        if image in store.list_images():
+            info = get_info(store, image)
+            facts = {name: info[name] for name in ("spacing_mm", "side", "view") if name in info}
             facts["image_id"] = image
+            if os.path.exists(image):  # noqa: PTH110, MONAI Label would take that file
+                request = {**request, "image": store.get_image_uri(image)}
+        elif not is_sent_file(image, self._sessions_folder()):
+            raise NotFoundError(f"there is no image {image[:100]!r}; send it first, or with the request")
         return dict(super().infer({**self.known, **facts, **request}, datastore))
+
+    @raise_http_errors
+    def infer_wsi(self, request: dict[str, Any], datastore: Datastore | None = None) -> dict[str, Any]:
+        """Predict; there are no slides of a microscope here."""
+        return self.infer(request, datastore)
+
+    def _sessions_folder(self) -> str | None:
+        sessions = self.sessions()
+        return None if sessions is None else str(sessions.store_path)
 
     @raise_http_errors
     def batch_infer(self, request: dict[str, Any], datastore: Datastore | None = None) -> Any:

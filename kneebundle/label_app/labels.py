@@ -39,7 +39,7 @@ def read_label(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise KneeBundleError(f"the label cannot be read as JSON ({error})", path) from error
     if not isinstance(content, dict) or not ({"knees", "markups", "planning"} & content.keys()):
         raise KneeBundleError(

@@ -12,6 +12,7 @@ from PIL import Image
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.landmarks import Landmarks
+from kneebundle.measurements.measurement import Measurement
 from kneebundle.radiograph import Radiograph
 from kneebundle.results import Flag, KneeResult, ModelInfo, RadiographResult
 
@@ -41,7 +42,10 @@ class FakePipeline:
         y = np.array([20.0] * 9 + [15.0] * 7) + mean / 100
         landmarks = Landmarks(np.stack([x, y], axis=1), "px", confidence=np.linspace(0.5, 1, 16))
         flags = (Flag("low_confidence", "a dark radiograph"),) if mean < 30 else ()
-        knee = KneeResult(radiograph.side or "R", (16.0, 18.0), 140.0, landmarks, flags)
+        width = Measurement("tibial_plateau_width", 12.0, "mm", None, (), "landmarks", "")
+        knee = KneeResult(
+            radiograph.side or "R", (16.0, 18.0), 140.0, landmarks, flags, measurements={width.name: width}
+        )
         return RadiographResult(radiograph, (knee,), (ModelInfo("fake", "1.0", "0" * 64),))
 
 

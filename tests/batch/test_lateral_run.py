@@ -90,7 +90,7 @@ def test_the_files_of_a_lateral_film_in_pixels_of_the_file(tmp_path: Path, orien
     summary = run([ImageRequest(source)], tmp_path / "out", formats=("json", "csv", "png", "seg", "sr"))
     assert (summary.done, summary.errors) == (1, ())
     masks = {f"a_{bone}.png" for bone in BONES}
-    tables = {"landmarks.csv", "measurements.csv", "errors.csv"}
+    tables = {"landmarks.csv", "measurements.csv", "images.csv", "errors.csv"}
     assert names(tmp_path / "out") == {"a.json", "a.png", "a_seg.dcm", "a_sr.dcm", *masks, *tables}
     document = json.loads((tmp_path / "out/a.json").read_text())
     planning = document["planning"]
@@ -158,13 +158,13 @@ def test_run_again_does_nothing_twice_and_makes_good_what_is_missing(tmp_path: P
     requests = [ImageRequest(write_lateral(tmp_path / f"in/{name}.dcm")) for name in "ab"]
     counted = Counted()
     run(requests, tmp_path / "out", counted)
-    before = {path: path.read_bytes() for path in sorted((tmp_path / "out").iterdir())}
+    before = {path: path.read_bytes() for path in sorted((tmp_path / "out").iterdir()) if path.is_file()}
     assert run(requests, tmp_path / "out", counted).skipped == 2
     assert counted.model.asked == 2
     (tmp_path / "out/b_tibia.png").unlink()
     run(requests, tmp_path / "out", counted)
     assert counted.model.asked == 3
-    assert {path: path.read_bytes() for path in sorted((tmp_path / "out").iterdir())} == before
+    assert {path: path.read_bytes() for path in sorted((tmp_path / "out").iterdir()) if path.is_file()} == before
     run(requests, tmp_path / "out", counted, formats=("json", "csv", "png", "seg"))
     assert counted.model.asked == 5, "a format that was not asked for before"
     assert run(requests, tmp_path / "out", counted, formats=("json", "seg")).skipped == 2
@@ -182,21 +182,25 @@ def test_a_film_that_is_not_lateral_is_flagged_and_not_predicted_again(
     assert (summary.done, summary.flagged, summary.errors) == (1, 1, ())
     planning = json.loads((tmp_path / "out/a.json").read_text())["planning"]
     assert (planning["refused"], planning["schoettle_point"]) == ("it looks like a film from the front", None)
-    assert names(tmp_path / "out") == {"a.json", "a.png", "landmarks.csv", "measurements.csv", "errors.csv"}
+    assert names(tmp_path / "out") == {
+        *("a.json", "a.png", "landmarks.csv", "measurements.csv", "images.csv", "errors.csv")
+    }
     assert run(requests, tmp_path / "out", counted, formats=formats).skipped == 1
 
 
 @pytest.mark.usefixtures("no_search")
-def test_dicom_formats_of_a_picture_are_an_error_before_it_is_predicted(tmp_path: Path) -> None:
+def test_dicom_formats_of_a_picture_cost_these_formats_and_no_other(tmp_path: Path) -> None:
     picture = write_film(tmp_path / "in/a.png", film(ROWS, COLUMNS, SPACING))
     front = write_picture(tmp_path / "in/front.png", 100)
     requests = [ImageRequest(picture, "R", 0.9, view="lateral"), ImageRequest(front, "R", 0.5)]
     counted = Counted()
     summary = run(requests, tmp_path / "out", counted, formats=("json", "seg"))
-    assert counted.model.asked == 0
     [(path, reason)] = summary.errors
+    assert json.loads((tmp_path / "out/a.json").read_text())["planning"]
+    assert not list((tmp_path / "out").glob("*.dcm"))
     assert path == str(picture) and "refer to the DICOM image" in reason and "--formats" in reason
     assert summary.done == 1, "a film from the front has no bones to segment"
+    assert run(requests, tmp_path / "out", counted, formats=("json",)).skipped == 2
     assert len(run(requests, tmp_path / "other", counted, formats=("json", "sr")).errors) == 2
 
 

@@ -34,7 +34,7 @@ def test_cells_go_before_the_values_of_the_call(tmp_path: Path) -> None:
     [
         ("file\na.png\n", "no column 'path'; found: file"),
         ("path\n", "lists no images"),
-        ("path,side\na.png,left\n", "line 2: side is 'left'; one of R, L is needed"),
+        ("path,side\na.png,both\n", "line 2: side is 'both'; one of R, L is needed"),
         ("path,view\na.png,oblique\n", "line 2: view is 'oblique'"),
         ("path,spacing_mm\na.png,0.2\nb.png,nan\n", "line 3: spacing_mm is 'nan'; a finite number"),
         ("path,spacing_mm\na.png,-1\n", "line 2: spacing_mm is -1.0; it must be above 0"),

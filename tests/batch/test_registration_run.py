@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kneebundle import cli
 from kneebundle.batch.engine import RunOptions
 from kneebundle.batch.manifest import find_requests
 from kneebundle.batch.run import register_images
+from kneebundle.cli.entry import _run
 from kneebundle.radiograph import Radiograph
 from kneebundle.registration.model import RegistrationModel
 from kneebundle.registration.result import RegistrationResult
@@ -45,7 +45,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir() if path.is_file()}
 
 
 def test_each_image_gets_its_files_and_a_bad_one_a_line(folder: Path) -> None:
@@ -90,10 +90,10 @@ def test_the_command_says_what_it_did(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(RegistrationModel, "from_bundles", lambda *_: FakeRegistration())
-    assert cli._run(["register", str(folder / "in"), "-o", str(folder / "out")]) == 1
+    assert _run(["register", str(folder / "in"), "-o", str(folder / "out")]) == 1
     said = capsys.readouterr()
     assert said.out.startswith("1 registered, 1 not registered, 0 done before, 1 refused")
     assert "b.dcm" in said.err
-    assert cli._run(["register", str(folder / "in"), "-o", str(folder / "out"), "--loss", "ncc"]) == 2
+    assert _run(["register", str(folder / "in"), "-o", str(folder / "out"), "--loss", "ncc"]) == 2
     assert "--reference" in capsys.readouterr().err
-    assert cli._run(["register", str(folder / "none"), "-o", str(folder / "out")]) == 2
+    assert _run(["register", str(folder / "none"), "-o", str(folder / "out")]) == 2

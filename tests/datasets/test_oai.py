@@ -17,6 +17,7 @@ from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittle
 
 from kneebundle.datasets import oai
 from kneebundle.datasets.kneel_annotations import read_annotations
+from kneebundle.datasets.oai_films import SERIES
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.tables import write_table
 from kneebundle.radiograph import Radiograph
@@ -58,7 +59,7 @@ def write_film(path: Path, pixels: np.ndarray) -> None:
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 16, 12, 11, 0
     dataset.PixelData = pixels.tobytes()
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -66,12 +67,12 @@ def write_film(path: Path, pixels: np.ndarray) -> None:
 def tree(tmp_path: Path) -> Path:
     """Subjects 1 (both knees), 2 (left), 3 (broken film), 4 (another series only) and 5 (a film that is too small)."""
     contents = [
-        ["1", "0/1", oai.SERIES],
+        ["1", "0/1", SERIES],
         ["2", "0/2a", "PA Right Hand"],
-        ["2", "0/2", oai.SERIES],
-        ["3", "0/3", oai.SERIES],
+        ["2", "0/2", SERIES],
+        ["3", "0/3", SERIES],
         ["4", "0/4", "PA Right Hand"],
-        ["5", "0/5", oai.SERIES],
+        ["5", "0/5", SERIES],
     ]
     folder = tmp_path / "oai"
     folder.mkdir()
@@ -170,9 +171,51 @@ def test_a_second_run_resumes_the_first(tree: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_tree_without_annotated_subjects_is_an_error(tree: Path) -> None:
-    write_table(tree / "oai/contents.csv", ["ParticipantID", "Folder", "SeriesDescription"], [["9", "0/9", oai.SERIES]])
+    write_table(tree / "oai/contents.csv", ["ParticipantID", "Folder", "SeriesDescription"], [["9", "0/9", SERIES]])
     with pytest.raises(KneeBundleError, match="lists no 'Bilateral PA Fixed Flexion Knee' of the 5 annotated subjects"):
         oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+
+
+def test_another_film_in_the_place_of_the_first_is_made_again(tree: Path) -> None:
+    oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    before = (tree / "out/stage2/images/2L.png").read_bytes()
+    write_film(tree / "oai/0/2/001", 3500 - film_pixels())
+    summary = oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    assert (summary.done, summary.made_again, summary.done_before) == (1, 1, 2)
+    assert (tree / "out/stage2/images/2L.png").read_bytes() != before
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"film": 1, "stage1": [], "stage2": []}', "[" * 5000])
+def test_a_damaged_record_is_made_again(tree: Path, content: str) -> None:
+    oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    table = (tree / "out/stage2/landmarks.csv").read_bytes()
+    (tree / "out/records/1.json").write_text(content)
+    assert oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out").done == 2
+    assert (tree / "out/stage2/landmarks.csv").read_bytes() == table
+
+
+def test_films_that_are_away_take_nothing_with_them(tree: Path) -> None:
+    oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    table = (tree / "out/stage2/landmarks.csv").read_bytes()
+    (tree / "oai/0/1/001").unlink()
+    summary = oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    assert (summary.done, summary.done_before) == (0, 1)
+    assert (tree / "out/stage2/landmarks.csv").read_bytes() == table
+
+
+def test_other_annotations_need_another_folder(tree: Path) -> None:
+    oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    (tree / "b.csv").write_text((tree / "a.csv").read_text().replace(",2,", ",3,"))
+    with pytest.raises(KneeBundleError, match="of other annotations; these need another folder"):
+        oai.prepare_oai(tree / "oai", tree / "b.csv", tree / "out")
+
+
+def test_a_data_set_of_others_is_left_alone(tree: Path) -> None:
+    (tree / "out/stage2").mkdir(parents=True)
+    (tree / "out/stage2/landmarks.csv").write_text("mine")
+    with pytest.raises(KneeBundleError, match="there is stage2 in this folder already"):
+        oai.prepare_oai(tree / "oai", tree / "a.csv", tree / "out")
+    assert (tree / "out/stage2/landmarks.csv").read_text() == "mine"
 
 
 @pytest.mark.slow

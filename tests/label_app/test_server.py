@@ -146,6 +146,12 @@ def test_lateral_films_are_planned(server: Server, repository: Path, tmp_path: P
         (f"/infer/{LANDMARKS}?image=knee", {"weights": "best"}, 400, "there are no weights 'best'; there are: shipped"),
         (f"/infer/{LANDMARKS}?image=knee", {"device": "abacus"}, 400, "there is no device 'abacus'"),
         (f"/infer/{PLANNING}?image=knee", {"result": "mesh"}, 400, "result is 'mesh'; markups or masks"),
+        (f"/infer/{LANDMARKS}?image=/etc/hostname", {}, 404, "there is no image '/etc/hostname'"),
+        (f"/infer/{LANDMARKS}?image=knee", {"image": "/etc/hostname"}, 404, "there is no image '/etc/hostname'"),
+        (f"/infer/wsi/{LANDMARKS}?image=/etc/hostname", None, 404, "there is no image '/etc/hostname'"),
+        (f"/infer/{LANDMARKS}", {}, 400, "Neither Image nor File"),
+        (f"/infer/{LANDMARKS}?image=knee&output=dicom_seg", {}, 400, "DICOM SEG format is not supported"),
+        (f"/infer/{LANDMARKS}?image=knee", [1], 400, "the request cannot be read"),
         ("/activelearning/oldest", None, 404, "there is no strategy 'oldest'; there are: least_confident"),
     ],
 )
@@ -154,6 +160,30 @@ def test_an_error_says_why(server: Server, path: str, params: dict[str, Any] | N
     assert response.status == status
     assert response.reason.startswith(reason)
     assert "\n" not in response.reason
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "info", "status"),
+    [
+        ("DELETE", "/datastore/image?id=nothing", None, 404),
+        ("DELETE", "/datastore/label?id=nothing&tag=final", None, 404),
+        ("PUT", "/datastore/image/info?image=nothing", {}, 404),
+        ("PUT", "/datastore/image/info?image=knee", [1], 400),
+        ("PUT", "/datastore/label/info?label=knee&tag=none", {}, 404),
+        ("GET", "/datastore/dataset", None, 404),
+        ("PUT", f"/model/{LANDMARKS}", {}, 403),
+    ],
+)
+def test_a_request_about_what_is_not_there_is_no_fault_of_the_server(
+    server: Server, method: str, path: str, info: Any, status: int
+) -> None:
+    response = server.call(method, path, info, field="info")
+    assert response.status == status and response.reason
+
+
+def test_no_answer_names_a_folder_of_the_server(server: Server, app: Path) -> None:
+    for path in ("/info/", "/datastore/?output=all", "/datastore/image/info?image=knee", "/logs/?html=false&lines=50"):
+        assert str(app.parent).encode() not in server.call("GET", path).body, path
 
 
 def test_the_least_sure_film_comes_next(server: Server) -> None:
@@ -238,6 +268,9 @@ def save_label(server: Server, image: str, content: Any, path: Path) -> None:
 
 
 def check_that_bad_labels_are_errors(server: Server, response: dict[str, Any], folder: Path) -> None:
+    (folder / "x.py").write_text("print(1)")
+    error = server.call("PUT", "/datastore/label?image=knee&tag=final", {}, ("label", folder / "x.py"))
+    assert error.status == 400 and error.reason.startswith("the label is neither points nor a mask")
     short = copy.deepcopy(response)
     del short["knees"][0]["landmarks"][2]
     path = folder / "short.json"
