@@ -1,0 +1,31 @@
+# kneebundle on processors:
+#
+#     docker build -t kneebundle .
+#     docker run --rm kneebundle                       # kneebundle doctor
+#     docker run --rm --user "$(id -u)" -v "$PWD/films:/films:ro" -v "$PWD/results:/results" \
+#         kneebundle predict /films -o /results
+#     docker run -d --restart unless-stopped -p 11112:11112 -v kneebundle-queue:/queue \
+#         kneebundle serve /queue --pacs AE@HOST:PORT --allow AE
+#
+# The status page of serve is on 127.0.0.1 of the container: docker exec, or --network host.
+FROM python:3.12-slim AS build
+WORKDIR /source
+COPY . .
+RUN pip install --no-cache-dir build && python -m build --wheel --outdir /dist && cp constraints.txt /dist
+
+FROM python:3.12-slim
+# torch from the index of its builds for processors, which are a tenth of the size
+RUN --mount=type=bind,from=build,source=/dist,target=/dist \
+    pip install --no-cache-dir --constraint /dist/constraints.txt --index-url https://download.pytorch.org/whl/cpu \
+        --extra-index-url https://pypi.org/simple "torch==$(sed -n 's/^torch==//p' /dist/constraints.txt)+cpu" \
+    && pip install --no-cache-dir --constraint /dist/constraints.txt "$(ls /dist/*.whl)[dicom]"
+
+RUN useradd --create-home --uid 1000 kneebundle \
+    && install -d --owner kneebundle /queue
+# whoever runs it may keep the networks that it exports
+ENV XDG_CACHE_HOME=/tmp/cache
+USER kneebundle
+WORKDIR /home/kneebundle
+EXPOSE 11112
+ENTRYPOINT ["kneebundle"]
+CMD ["doctor"]

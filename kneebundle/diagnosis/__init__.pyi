@@ -1,0 +1,10 @@
+from .machine import describe_caches as describe_caches
+from .machine import describe_machine as describe_machine
+from .machine import describe_system as describe_system
+from .packages import PackageState as PackageState
+from .packages import list_packages as list_packages
+from .report import diagnose as diagnose
+from .report import format_diagnosis as format_diagnosis
+from .sample import MOST_ERROR_MM as MOST_ERROR_MM
+from .sample import SamplePrediction as SamplePrediction
+from .sample import predict_sample as predict_sample
