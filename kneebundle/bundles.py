@@ -10,7 +10,14 @@ from pathlib import Path
 import kneebundle
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["InstalledBundle", "find_bundles_folder", "find_installed_bundle", "hash_file", "list_bundles"]
+__all__ = [
+    "InstalledBundle",
+    "find_bundle_root",
+    "find_bundles_folder",
+    "find_installed_bundle",
+    "hash_file",
+    "list_bundles",
+]
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,45 @@ def find_installed_bundle(name: str) -> Path:
         found = ", ".join(path.name for path in _find_roots(folder)) or "none"
         raise KneeBundleError(f"there is no bundle {name!r}; installed: {found}", folder, "bundles")
     return root
+
+
+def find_bundle_root(name: str, folder: str | Path | None = None) -> Path:
+    """Find the folder of a bundle: in a folder with bundles or, where that has none of its kind, among those installed.
+
+    A bundle of another name is taken where its metadata say that it ``takes_place_of`` the wanted one.
+
+    Args:
+        name: of the bundle.
+        folder: to look in first; None: only those installed.
+
+    Raises:
+        KneeBundleError: if the folder has no bundle at all or several for that place, or nothing is found.
+    """
+    if folder is None:
+        return find_installed_bundle(name)
+    folder = Path(folder)
+    if _metadata_file(folder / name).is_file():
+        return folder / name
+    others = {root: _read_place(root) for root in _find_roots(folder)}
+    if not others:
+        raise KneeBundleError(
+            "no bundle is in this folder; a bundle is a folder with configs/metadata.json", folder, "bundles"
+        )
+    found = [root for root, place in others.items() if place == name]
+    if len(found) > 1:
+        names = ", ".join(root.name for root in found)
+        raise KneeBundleError(
+            f"several bundles take the place of {name} ({names}); leave one of them", folder, "bundles"
+        )
+    return found[0] if found else find_installed_bundle(name)
+
+
+def _read_place(root: Path) -> str | None:
+    try:
+        content = json.loads(_metadata_file(root).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return content.get("takes_place_of") if isinstance(content, dict) else None
 
 
 def list_bundles(folder: Path | None = None) -> list[InstalledBundle]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kneebundle.landmarks import Landmarks
 from kneebundle.measurements.calibration_sphere import Sphere
+from kneebundle.measurements.measurement import Measurement
 from kneebundle.measurements.schoettle import SchoettlePlan
 from kneebundle.radiograph import Radiograph, Side
 
@@ -84,6 +85,7 @@ class KneeResult:
         landmarks: the points in pixels of the radiograph, with confidence; None where the knee could not be measured.
         flags: reasons to distrust the knee; empty: none.
         scores: what the checks measured, by name (docs/quality.md).
+        measurements: what was measured on the knee, by name (docs/measurements.md); empty where there are no landmarks.
 
     Example:
         >>> from kneebundle.results import Flag, KneeResult
@@ -98,6 +100,7 @@ class KneeResult:
     landmarks: Landmarks | None
     flags: tuple[Flag, ...] = ()
     scores: Mapping[str, float] = field(default_factory=dict)
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

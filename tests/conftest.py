@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser import chromium, web_page
+
+__all__ = ["chromium", "web_page"]
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 

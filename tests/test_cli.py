@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from kneebundle import cli
@@ -104,7 +107,7 @@ def test_a_file_that_cannot_be_used_makes_exit_code_1(tmp_path: Path, call) -> N
         (["predict", "IN"], "Missing option '-o'"),
         (["predict", "IN", "-o", "OUT"], "no image was found"),
         (["predict", "IN/none.dcm", "-o", "OUT"], "no such file or folder"),
-        (["predict", "IN", "-o", "OUT", "--formats", "json,pdf"], "'pdf' is not one of json, csv, png, seg, sr"),
+        (["predict", "IN", "-o", "OUT", "--formats", "json,pdf"], "'pdf' is not one of json, csv, png, html, seg, sr"),
         (["predict", "IN", "-o", "OUT", "--view", "oblique"], "'oblique' is not one of"),
         (["predict", "IN", "-o", "OUT", "--view", "pa-single", "--formats", "seg"], "for the bones of lateral films"),
         (["predict", "IN", "-o", "OUT", "--side", "left"], "'left' is not one of"),
@@ -148,3 +151,113 @@ def test_synthesize_options_of_the_other_view(tmp_path: Path, call, arguments: t
     code, _, err = call("synthesize", "-o", tmp_path / "out", *arguments)
     assert code == 2 and len(err) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_wrong_folder_of_bundles_is_an_error_of_the_call(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    for wrong in (tmp_path / "nowhere", tmp_path / "in"):
+        code, out, err = call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "1", "--bundles", wrong)
+        assert (code, out, len(err)) == (2, "", 1)
+        assert f"{wrong}: no bundle is in this folder" in err[0] and "--bundles" in err[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_made_again_is_said(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    for name in "abc":
+        write_picture(tmp_path / f"in/{name}.png", 100)
+    arguments = ("predict", tmp_path / "in", "-o", tmp_path / "out", "--side", "R", "--spacing")
+    call(*arguments, "0.5")
+    write_picture(tmp_path / "in/a.png", 120)
+    code, out, err = call(*arguments, "0.5")
+    assert (code, err) == (0, [])
+    assert out.splitlines()[0].startswith("1 done, 2 done before")
+    assert out.splitlines()[1] == "1 made again: 1 whose image changed"
+    assert call(*arguments, "0.6", "--stages", "1")[1].splitlines()[1].startswith("3 made again: 3 with another")
+
+
+def test_a_folder_of_another_command_is_an_error_of_the_call(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "1")
+    for command in (("register", tmp_path / "in", "-o"), ("synthesize", "--count", 1, "-o")):
+        code, out, err = call(*command, tmp_path / "out")
+        assert (code, out, len(err)) == (2, "", 1)
+        assert "kneebundle predict wrote" in err[0] and "with -o" in err[0]
+
+
+def test_a_truth_with_another_pixel_size_than_the_prediction_is_said(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5", "--side", "L")
+    columns = ",".join(f"{axis}{i}" for i in range(16) for axis in "xy")
+    for spacing, warned in (("0.5", False), ("0.502", False), ("0.15", True)):
+        (tmp_path / "t.csv").write_text(f"image,side,spacing_mm,{columns}\na.png,l,{spacing}{',20' * 32}\n")
+        code, _, err = call("evaluate", "--predictions", tmp_path / "out", "--truth", tmp_path / "t.csv")
+        assert code == 0
+        assert any("0.15 x 0.15 mm in the truth, 0.5 x 0.5 mm in the prediction" in line for line in err) == warned
+
+
+@pytest.mark.parametrize("landmarks", ["²", "1,²", "x", "-1", "٣"])
+def test_numbers_of_landmarks_that_are_none(call, landmarks: str) -> None:  # type: ignore[no-untyped-def]
+    from kneebundle.cli.evaluate import _parse_landmarks
+
+    with pytest.raises(click.UsageError, match="numbers from 0 to 15"):
+        _parse_landmarks(landmarks)
+
+
+def test_a_stream_of_another_encoding_gets_escapes() -> None:
+    code = "from kneebundle.cli.entry import main; main(['predict', 'in_膝', '-o', 'out'])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env={**os.environ, "PYTHONIOENCODING": "cp1252"}, check=False
+    )
+    assert done.returncode == 2
+    assert b"in_\\u819d" in done.stderr and b"Traceback" not in done.stderr
+
+
+STOPPED = """
+import sys, time
+from pathlib import Path
+from kneebundle.cli.entry import main
+from kneebundle.pipelines.by_view import PipelinesByView
+from tests.batch.fakes import FakePipeline
+
+class Slow(FakePipeline):
+    def predict_batch(self, radiographs):
+        if len(self.batches) == 2:
+            out = Path(sys.argv[sys.argv.index("-o") + 1])
+            while len(list(out.glob("*.json"))) < 2:  # threads write
+                time.sleep(0.05)
+            print("working", flush=True)
+            time.sleep(60)
+        return super().predict_batch(radiographs)
+
+PipelinesByView.from_bundles = lambda _: Slow()
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("name", "overwrite"), [("SIGINT", False), ("SIGTERM", False), ("SIGHUP", True)])
+def test_a_run_that_is_stopped_leaves_tables_and_nothing_half_written(
+    tmp_path: Path, name: str, overwrite: bool
+) -> None:
+    for i in range(4):
+        write_picture(tmp_path / f"in/k{i}.png", 100 + i)
+    call = ["predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5", "--batch-size", "1"]
+    command = [sys.executable, "-c", STOPPED, *map(str, call), *(["--overwrite"] if overwrite else [])]
+    with subprocess.Popen(
+        command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_catch_interrupts
+    ) as run:
+        assert run.stdout is not None and run.stdout.readline() == "working\n"
+        run.send_signal(getattr(signal, name))
+        said = run.communicate(timeout=60)[1].strip().splitlines()
+    how = "without --overwrite " if overwrite else ""
+    assert said == [f"kneebundle: stopped; what is done stays, run it again {how}to go on"]
+    assert run.returncode == 128 + getattr(signal, name)
+    done = {path.stem for path in (tmp_path / "out").glob("*.json")}
+    assert done == {"k0", "k1"}
+    table = (tmp_path / "out/landmarks.csv").read_text().splitlines()
+    assert len(table) == 1 + 16 * 2
+    left = [path for path in (tmp_path / "out").rglob("*") if path.name.startswith(".kneebundle-")]
+    assert left == [] and not any((tmp_path / "out/.kneebundle/staging").glob("*"))
+
+
+def _catch_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process of a shell ignores it

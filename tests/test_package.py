@@ -28,7 +28,11 @@ LAYERS = (
     "training",
     "handlers",
     "evaluation",
+    "annotation",
+    "dicom_node",
+    "diagnosis",
     "batch",
+    "exchange",
     "reports",
     "pipelines",
     "registration",
@@ -41,7 +45,9 @@ LAYERS = (
     "measurements",
     "networks",
     "losses",
+    "trust",
     "io",
+    "settings",
     "bundles",
     "landmarks",
     "radiograph",
@@ -49,6 +55,7 @@ LAYERS = (
     "errors",
 )
 LEVEL = {name: level for level, name in enumerate(LAYERS)}
+DATA_SUFFIXES = {".css", ".csv", ".html", ".js", ".json", ".md", ".toml", ".txt", ".typed"}
 SLOW_TO_IMPORT = {"highdicom", "itk", "matplotlib", "onnx", "onnxruntime", "pandas"}
 
 PACKAGES = sorted(path.parent for path in PACKAGE.rglob("__init__.pyi"))
@@ -221,10 +228,14 @@ def test_wheel_carries_bundles_and_data_files(repository: Path, tmp_path: Path) 
     names = set(zipfile.ZipFile(wheel).namelist())
 
     bundles = [path for path in (repository / "bundles").rglob("*") if path.is_file()]
-    shipped = [path for path in bundles if path.parent.name in ("configs", "docs", "models")]
-    assert shipped
+    evidence = set((repository / "bundles" / "knee_landmark_localization" / "models").glob("model_fold*.pt"))
+    shipped = [path for path in bundles if path.parent.name in ("configs", "docs", "models") and path not in evidence]
+    assert evidence and shipped
+    carried = {Path(name).name for name in names if "/knee_landmark_localization/models/" in name}
+    assert carried.isdisjoint(path.name for path in evidence)
+    assert Path(wheel).stat().st_size <= 60_000_000
     assert {f"kneebundle/_bundles/{path.relative_to(repository / 'bundles').as_posix()}" for path in shipped} <= names
 
-    data = [path for path in PACKAGE.rglob("*") if path.suffix in (".csv", ".json", ".md", ".toml", ".txt", ".typed")]
+    data = [path for path in PACKAGE.rglob("*") if path.suffix in DATA_SUFFIXES]
     assert {path.relative_to(repository).as_posix() for path in data} <= names
     assert not any(name.startswith(("bundles/", "tests/", "scripts/")) for name in names)

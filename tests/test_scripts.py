@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
+
+from kneebundle.phantoms.pa.data_set import synthesize_knees
 
 
 @pytest.fixture
@@ -65,3 +69,40 @@ def test_flags_alone_are_ignored_by_default(repository: Path, folders: tuple[Pat
     code, lines = compare(repository, *folders)
     assert code == 1
     assert lines[0] == "sub/x.json  knees[0].seconds: 1.5 and 2.5"
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn knees in the layout of a data set of crops."""
+    folder = tmp_path_factory.mktemp("crops")
+    synthesize_knees(folder, 8, size_mm=110.0, spacing_mm=0.6)
+    return folder
+
+
+def train(script: Path, *arguments: object) -> str:
+    """What a training script prints."""
+    command = [sys.executable, str(script), *map(str, arguments), "--precision", "float32"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, text=True, capture_output=True, check=True, env=environment).stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "options", "shown"),
+    [
+        ("train_joint_finder", ["--held-out", 2], "made: @1/1.5/2/2.5 mm"),
+        ("train_knee_check", ["--windows", 20, "--drawn", 8], "| native |"),
+    ],
+)
+def test_trainings_run_resume_and_evaluate(
+    repository: Path, crops: Path, tmp_path: Path, script: str, options: list[object], shown: str
+) -> None:
+    program = repository / "scripts" / script
+    call = (crops, tmp_path, "--fold", -1, "--made", 2, "--batch-size", 2, *options)
+    assert shown in train(program, *call, "--steps", 1)
+    weights = torch.load(tmp_path / "model.pt", weights_only=True)
+    more = train(program, *call, "--steps", 2)
+    assert "step 2: " in more and "step 1: " not in more
+    after = torch.load(tmp_path / "model.pt", weights_only=True)
+    assert after.keys() == weights.keys() and any(not torch.equal(after[name], weights[name]) for name in weights)
+    assert shown in train(program, *call, "--only-evaluate", "--start", tmp_path / "model.pt")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kneebundle.cli.options import PATH, Names
+from kneebundle.cli.options import PATH, Names, check_bundle, trust_option
 
 _RUNTIMES = ("torchscript", "onnx")
 
@@ -51,13 +51,14 @@ def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool)
     type=Names(_RUNTIMES),
     default=",".join(_RUNTIMES),
     show_default=True,
-    help="What to write; onnx needs pip install kneebundle[onnx].",
+    help="What to write; onnx needs onnx and onnxruntime.",
 )
 @click.option("--weights", type=PATH, help="Export these weights, not models/model.pt of the bundle.")
 @click.option("--folds", is_flag=True, help="Export the networks of cross-validation, too: models/model_fold*.pt.")
 @click.option(
     "--opset", type=click.IntRange(17, 20), default=18, show_default=True, help="Version of the ONNX operators."
 )
+@trust_option
 def export(
     names: tuple[str, ...], output: Path, formats: tuple[str, ...], weights: Path | None, folds: bool, opset: int
 ) -> None:
@@ -73,6 +74,7 @@ def export(
     from kneebundle.zoo.pack import find_bundle
 
     for root in [b.root for b in list_bundles()] if names == ("all",) else [find_bundle(name) for name in names]:
+        check_bundle(click.get_current_context(), root)
         for file in export_bundle(root, output, formats, weights, folds, opset):
             click.echo(f"{file.path}  differs from the network by {file.difference:.1e}")
 

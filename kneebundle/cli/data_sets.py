@@ -8,6 +8,8 @@ import click
 
 from kneebundle.cli.options import PATH, POSITIVE, report_errors
 
+_ANNOTATIONS = "The file annotations/bf_landmarks_1_0.3.csv of github.com/MIPT-Oulu/KNEEL."
+
 
 @click.command()
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for the images and their labels.")
@@ -62,7 +64,7 @@ def synthesize(
 
 @click.command("prepare-crops")
 @click.option("--images", type=PATH, required=True, help="Folder of the public crops; it is searched recursively.")
-@click.option("--annotations", type=PATH, required=True, help="The file kneel_oai_annotations.csv of KNEEL.")
+@click.option("--annotations", type=PATH, required=True, help=_ANNOTATIONS)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for images/ and landmarks.csv.")
 def prepare_crops(images: Path, annotations: Path, output: Path) -> int:
     """Put the public knee crops and KNEEL's annotations together.
@@ -77,8 +79,8 @@ def prepare_crops(images: Path, annotations: Path, output: Path) -> int:
 
 
 @click.command("prepare-oai")
-@click.option("--oai-dir", type=PATH, required=True, help="Folder of the OAI, with contents.csv.")
-@click.option("--annotations", type=PATH, required=True, help="The file kneel_oai_annotations.csv of KNEEL.")
+@click.option("--oai-dir", type=PATH, required=True, help="Folder with the releases of the OAI, as 0.C.2.")
+@click.option("--annotations", type=PATH, required=True, help=_ANNOTATIONS)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for stage1/ and stage2/.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes.")
 def prepare_oai(oai_dir: Path, annotations: Path, output: Path, workers: int) -> int:
@@ -86,9 +88,15 @@ def prepare_oai(oai_dir: Path, annotations: Path, output: Path, workers: int) ->
 
     stage1/ gets 1 mm halves with joint centres, stage2/ regions of 140 x 140 mm at 0.3 mm with 16 landmarks. Run again,
     it resumes where it stopped.
+
+    The films are found where contents.csv of the OAI's folder says or, without it, by their headers, in
+    RELEASE/SUBJECT/DATE/SERIES/001 or SERIES.tar.gz, which need not be unpacked.
     """
     from kneebundle.datasets.oai import prepare_oai as prepare
 
     summary = prepare(oai_dir, annotations, output, workers, progress=True)
-    click.echo(f"{summary.done} knees done, {summary.done_before} done before, {len(summary.errors)} films refused")
+    again = f" ({summary.made_again} again, from another file)" if summary.made_again else ""
+    click.echo(
+        f"{summary.done} knees done{again}, {summary.done_before} done before, {len(summary.errors)} films refused"
+    )
     return report_errors(summary.errors, output)

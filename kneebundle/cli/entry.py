@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sys
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -11,17 +15,27 @@ import click
 from kneebundle import __version__
 from kneebundle.cli.advice import ADVICE
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.paths import show_path
+
+_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 COMMANDS = {
+    "annotate": "annotate.annotate",
     "bundles": "bundle_files.bundles",
+    "convert": "convert.convert",
+    "doctor": "doctor.doctor",
     "evaluate": "evaluate.evaluate",
     "export": "bundle_files.export",
+    "export-corrections": "annotate.export_corrections",
+    "import-kneel": "import_kneel.import_kneel",
     "label-app": "bundle_files.label_app",
     "pack": "bundle_files.pack",
     "predict": "predict.predict",
     "prepare-crops": "data_sets.prepare_crops",
     "prepare-oai": "data_sets.prepare_oai",
     "register": "predict.register",
+    "serve": "serve.serve",
+    "standardize": "standardize.standardize",
     "synthesize": "data_sets.synthesize",
 }
 """Where each command is: its module in this package, and its name there."""
@@ -54,12 +68,46 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code; what is wrong is one line on stderr."""
+    _listen_to_signals()
     sys.exit(_run(arguments))
 
 
+class _Stopped(KeyboardInterrupt):
+    """A signal that asks the process to end; what is being written is cleaned up, and the tables are written."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _stop(number: int, frame: object) -> None:
+    for name in _SIGNALS:
+        signal.signal(name, signal.SIG_IGN)  # once is enough
+    raise _Stopped(number)
+
+
+def _listen_to_signals() -> None:
+    """End cleanly on SIGTERM and SIGHUP; one that is ignored, as under nohup, stays so."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in _SIGNALS:
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _stop)
+
+
+def _tolerate_encodings() -> None:
+    """Write what a stream cannot encode as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def _run(arguments: Sequence[str] | None) -> int:
+    _tolerate_encodings()
     try:
-        return int(cli.main(args=arguments, prog_name="kneebundle", standalone_mode=False) or 0)
+        # the object of the context: whether the process ends with the command
+        own = arguments is None
+        return int(cli.main(args=arguments, prog_name="kneebundle", standalone_mode=False, obj=own) or 0)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
@@ -70,6 +118,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         about = "" if error.path is None else f"{error.path}: "
         click.echo(f"kneebundle: {about}{error.advised(ADVICE)}", err=True)
         return 2
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("kneebundle: stopped; run it again to resume", err=True)
-        return 130
+    except (click.Abort, KeyboardInterrupt) as error:
+        called = sys.argv[1:] if arguments is None else arguments
+        how = "without --overwrite " if "--overwrite" in called else ""
+        with suppress(OSError):  # the terminal may be gone
+            click.echo(f"kneebundle: stopped; what is done stays, run it again {how}to go on", err=True)
+        cause = error.__cause__  # click makes another error of it
+        return 128 + (cause.number if isinstance(cause, _Stopped) else signal.SIGINT)
+    except OSError as error:
+        name = "" if error.filename is None else f"{show_path(error.filename)}: "
+        with suppress(OSError):
+            click.echo(f"kneebundle: {name}{error.strerror or error}", err=True)
+        return 1

@@ -20,9 +20,10 @@ _LANDMARKS = 16
     type=PATH,
     required=True,
     multiple=True,
-    help="CSV file with the labels. Columns of PA knees: image, side, spacing_mm, x0, y0 .. x15, y15; kl if known. "
-    "Columns of lateral films: image, spacing_mm, p_blum_x, p_blum_y, p_tmc_.., p_prox_.., p_dist_..; rater and "
-    "suitable if known. Give one file for each rater if there are several.",
+    help="CSV file with the labels. Columns of PA knees: image, side, spacing_mm, x0, y0 .. x15, y15, empty where not "
+    "marked; kl if known. Columns of lateral films: image, spacing_mm, p_blum_x, p_blum_y, p_tmc_.., p_prox_.., "
+    "p_dist_..; rater and suitable if known. Give one file for each reading or rater if there are several. "
+    "Or the folder corrections that kneebundle annotate wrote.",
 )
 @click.option(
     "--landmarks",
@@ -35,31 +36,39 @@ def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output
     """Compare predictions with labels: landmarks of PA knees, or the planning on lateral films.
 
     The columns of the truth say which of the two it is. A labelled knee without a prediction counts as a failure in
-    the percentages, and is left out of mean and median. Masks of lateral films are looked for in
+    the percentages, and is left out of mean and median. Of several readings of PA knees the mean is the label, and the
+    distance between readings is printed beside the error. Masks of lateral films are looked for in
     masks/<stem>_<bone>.png beside the truth.
     """
-    from kneebundle.evaluation.planning_truth import is_planning_truth
+    from kneebundle.evaluation.planning_truth import find_truth_kinds
 
     folder = output or (predictions if predictions.is_dir() else predictions.parent)
-    if is_planning_truth(truths[0]):
+    kinds = find_truth_kinds(truths[0])
+    if "planning" in kinds:
         _evaluate_plannings(predictions, truths, folder)
+    if "knees" not in kinds:
         return
-    if len(truths) > 1:
-        raise click.UsageError("several --truth files are for the raters of lateral films; PA knees have one")
-    truth = truths[0]
     ids = _parse_landmarks(landmarks)
-    from kneebundle.evaluation.landmark_report import format_summary, write_evaluation
-    from kneebundle.evaluation.landmarks import compare, summarize
+    from kneebundle.evaluation.landmark_report import format_each, format_summary, write_evaluation
+    from kneebundle.evaluation.landmarks import compare, measure_width, summarize, summarize_each
 
-    comparison = compare(predictions, truth)
+    comparison = compare(predictions, *truths)
     summary = summarize(comparison, ids)
     write_evaluation(comparison, summary, ids, folder)
     click.echo(format_summary(summary))
+    click.echo("\n" + format_each(summarize_each(comparison, ids), measure_width(comparison)))
     knees = zip(comparison.images, comparison.sides, comparison.missing, strict=True)
     without = [f"{image} {side}" for image, side, missing in knees if missing]
     if without:
         more = f" and {len(without) - 5} more" if len(without) > 5 else ""
         click.echo(f"no prediction for {len(without)} knees: {', '.join(without[:5])}{more}", err=True)
+    other = comparison.other_spacing
+    if other:
+        click.echo(
+            f"warning: {len(other)} knees have another pixel size in the truth than they were predicted with, and all "
+            f"mm here are those of the truth: {'; '.join(other[:3])}{' ...' if len(other) > 3 else ''}",
+            err=True,
+        )
     if comparison.unused:
         click.echo(f"{comparison.unused} predicted knees have no label and were left out", err=True)
 
@@ -85,7 +94,7 @@ def _parse_landmarks(text: str) -> list[int]:
     if text.strip() == "all":
         return list(range(_LANDMARKS))
     parts = text.split(",")
-    if not all(part.strip().isdigit() and int(part) < _LANDMARKS for part in parts):
+    if not all(part.strip().isdecimal() and part.strip().isascii() and int(part) < _LANDMARKS for part in parts):
         raise click.UsageError(
             f"--landmarks is {text!r}; numbers from 0 to {_LANDMARKS - 1} joined by commas are needed"
         )

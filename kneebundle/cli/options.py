@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from kneebundle.batch.request import ImageRequest
+
+if TYPE_CHECKING:
+    from kneebundle.batch.run import RunSummary
 
 PATH = click.Path(path_type=Path)
 POSITIVE = click.FloatRange(min=0, min_open=True)
@@ -44,9 +47,56 @@ device_option = click.option(
     help="Where the networks run; auto takes a GPU if there is one.",
 )
 overwrite_option = click.option(
-    "--overwrite", is_flag=True, help="Do everything again instead of resuming an earlier run."
+    "--overwrite",
+    is_flag=True,
+    help="Do everything again, also what an earlier run did in the same way. Files that kneebundle did not write are "
+    "never overwritten.",
 )
-bundles_option = click.option("--bundles", type=PATH, help="Use the bundles of this folder, not the installed ones.")
+when_busy_option = click.option(
+    "--when-busy",
+    type=click.Choice(("wait", "fail")),
+    default="wait",
+    show_default=True,
+    help="What to do while another run is at work in OUT: wait for its end, or fail.",
+)
+
+
+def check_bundle(context: click.Context, folder: Path) -> None:
+    """Check that a bundle, or the bundles of a folder, may run their code, or remember that they may."""
+    from kneebundle.trust import check_trust, trust_bundles
+
+    if context.meta.get(_TRUST):
+        trust_bundles(folder)
+    else:
+        check_trust(folder)
+
+
+def _check_bundles(context: click.Context, _: click.Parameter, folder: Path | None) -> Path | None:
+    if folder is not None and folder.is_dir():
+        check_bundle(context, folder)
+    return folder
+
+
+_TRUST = "kneebundle.trust"
+trust_option = click.option(
+    "--trust",
+    is_flag=True,
+    is_eager=True,  # before the folder is looked at
+    expose_value=False,
+    callback=lambda context, _, value: context.meta.update({_TRUST: value}),
+    help="Let bundles of others run the code in their configurations. It is remembered until these change.",
+)
+
+
+def bundles_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for bundles of others."""
+    bundles = click.option(
+        "--bundles",
+        type=PATH,
+        callback=_check_bundles,
+        help="Use the bundles of this folder before the installed ones; those of others need --trust once.",
+    )
+    return bundles(trust_option(command))
 
 
 def list_requests(
@@ -56,6 +106,17 @@ def list_requests(
     from kneebundle.batch.manifest import find_requests, read_manifest
 
     return find_requests(paths, output, **known) if manifest is None else read_manifest(manifest, output, **known)
+
+
+def report_run(summary: RunSummary) -> None:
+    """Print how many results were made again and why, and what was found in the output folder."""
+    from kneebundle.batch.reasons import describe_again
+
+    again = describe_again(summary.again)
+    if again is not None:
+        click.echo(again)
+    for note in summary.notes:
+        click.echo(note, err=True)
 
 
 def report_errors(errors: Sequence[tuple[str, str]], output: Path) -> int:

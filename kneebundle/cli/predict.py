@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 from kneebundle.batch.engine import DEFAULT_FORMATS, FORMATS, Engine, RunOptions
 from kneebundle.batch.request import SIDES, VIEWS
 from kneebundle.cli.advice import ADVICE
+from kneebundle.cli.browser import show_page
 from kneebundle.cli.options import (
     PATH,
     POSITIVE,
@@ -21,11 +23,15 @@ from kneebundle.cli.options import (
     output_option,
     overwrite_option,
     report_errors,
+    report_run,
+    when_busy_option,
 )
 
 if TYPE_CHECKING:
     from kneebundle.radiograph import Side, View
 
+_RUNTIMES = ("auto", "torch", "onnx", "openvino")
+_PRECISIONS = ("auto", "float32", "bfloat16")
 _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
 
 
@@ -89,9 +95,13 @@ _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
     type=Names(FORMATS),
     default=",".join(DEFAULT_FORMATS),
     show_default=True,
-    help=f"What to write, of {','.join(FORMATS)}. seg (lateral films only) and sr need DICOM images.",
+    help=f"What to write, of {','.join(FORMATS)}. seg (lateral films only), sr and gsps need DICOM images.",
+)
+@click.option(
+    "--open", "open_page", is_flag=True, help="Show index.html in a browser at the end; needs --formats ..,html."
 )
 @overwrite_option
+@when_busy_option
 @click.option("--mirror", is_flag=True, help="Look for the joints in the mirrored radiograph, too: slower, steadier.")
 @bundles_option
 @click.option(
@@ -107,6 +117,21 @@ _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
     help="With parts, register PA knees onto a reference between the stages, "
     "for radiographs where the joint is found only roughly.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(_RUNTIMES),
+    default="auto",
+    show_default=True,
+    help="What runs the networks; auto takes the fastest that is installed and predicts as torch does.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(_PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="Precision of the networks; auto is float32. bfloat16 moves landmarks by up to 0.1 mm.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say on stderr what runs the networks.")
 def predict(
     paths: tuple[Path, ...],
     output: Path,
@@ -122,17 +147,26 @@ def predict(
     address: str | None,
     actors: int | None,
     formats: tuple[str, ...],
+    open_page: bool,
     overwrite: bool,
+    when_busy: str,
     mirror: bool,
     bundles: Path | None,
     landmarks_bundle: str,
     refine: str | None,
+    runtime: str,
+    precision: str,
+    verbose: bool,
 ) -> int:
     """Find the knees and their landmarks in radiographs; on lateral ones the bones and the Schoettle point.
 
     PATHS are DICOM, PNG, JPEG, NIfTI or MHA files, or folders of them, searched recursively. OUT gets <stem>.json and
-    <stem>.png for each image (and <stem>_<bone>.png for each bone of a lateral one), landmarks.csv and measurements.csv
-    for all of them, and errors.csv. Images of the same stem are told apart by their folders.
+    <stem>.png for each image (and <stem>_<bone>.png for each bone of a lateral one), landmarks.csv, measurements.csv
+    and images.csv for all of them, and errors.csv. Images of the same stem are told apart by their folders.
+
+    The format html makes a page to look at for each image, <stem>.html, and index.html over all of them.
+
+    Run again, it skips what was done from the same image in the same way, and makes the rest again.
 
     With --view auto a radiograph is lateral where its DICOM header says so; PNG and JPEG need --view lateral or a
     manifest.
@@ -143,8 +177,15 @@ def predict(
         raise click.UsageError("--side is for films of a single knee, and --view pa-bilateral means both")
     if "seg" in formats and view.startswith("pa-"):
         raise click.UsageError(f"--formats seg is for the bones of lateral films, and --view is {view}")
+    if open_page and "html" not in formats:
+        raise click.UsageError("--open shows index.html; ask for it with --formats json,csv,html")
     if engine == "local" and (address is not None or actors is not None):
         raise click.UsageError("--address and --actors are for --engine ray")
+    if verbose:
+        logging.basicConfig(format="%(message)s")
+        logging.getLogger("kneebundle").setLevel(logging.INFO)
+    _start()
+    from kneebundle.batch.made_with import describe_pipeline
     from kneebundle.batch.run import predict_images
     from kneebundle.pipelines.by_view import PipelineOptions, PipelinesByView
 
@@ -158,16 +199,28 @@ def predict(
         mirror=mirror,
         landmark_bundle=landmarks_bundle,
         refine=refine is not None,
+        runtime=runtime,
+        precision="float32" if precision == "auto" else precision,
         views=frozenset(request.view for request in requests),
     )
     options = RunOptions(
-        formats=formats, batch_size=batch_size, workers=workers, overwrite=overwrite, progress=True, advice=ADVICE
+        formats=formats,
+        batch_size=batch_size,
+        workers=workers,
+        overwrite=overwrite,
+        progress=True,
+        advice=ADVICE,
+        when_busy=when_busy,
     )
-    summary = predict_images(requests, output, partial(PipelinesByView.from_bundles, networks), options, chosen_engine)
+    make = partial(PipelinesByView.from_bundles, networks)
+    summary = predict_images(requests, output, make, options, chosen_engine, describe_pipeline(networks))
     click.echo(
         f"{summary.done} done, {summary.skipped} done before, {len(summary.errors)} refused, "
         f"{summary.flagged} flagged; results in {output}"
     )
+    if open_page:
+        show_page(output / "index.html")
+    report_run(summary)
     return report_errors(summary.errors, output)
 
 
@@ -189,6 +242,7 @@ def predict(
     "--batch-size", type=click.IntRange(1), default=4, show_default=True, help="Number of crops registered together."
 )
 @overwrite_option
+@when_busy_option
 @bundles_option
 def register(
     paths: tuple[Path, ...],
@@ -200,6 +254,7 @@ def register(
     device: str,
     batch_size: int,
     overwrite: bool,
+    when_busy: str,
     bundles: Path | None,
 ) -> int:
     """Register rough crops of a knee onto a reference knee.
@@ -210,6 +265,8 @@ def register(
     """
     if loss == "ncc" and reference is None:
         raise click.UsageError("--loss ncc needs a template; give a crop of a knee with --reference")
+    _start()
+    from kneebundle.batch.made_with import describe_registration
     from kneebundle.batch.run import register_images
     from kneebundle.registration.model import RegistrationModel
 
@@ -217,13 +274,22 @@ def register(
         list_requests(paths, None, output, {"side": side}),
         output,
         partial(RegistrationModel.from_bundles, bundles, device, loss, reference, reference_side),
-        RunOptions(batch_size=batch_size, overwrite=overwrite, progress=True, advice=ADVICE),
+        RunOptions(batch_size=batch_size, overwrite=overwrite, progress=True, advice=ADVICE, when_busy=when_busy),
+        made_with=describe_registration(bundles, loss, reference, reference_side),
     )
     click.echo(
         f"{summary.done - summary.flagged} registered, {summary.flagged} not registered, "
         f"{summary.skipped} done before, {len(summary.errors)} refused; results in {output}"
     )
+    report_run(summary)
     return report_errors(summary.errors, output)
+
+
+def _start() -> None:
+    if click.get_current_context().find_object(bool):
+        from kneebundle.cli.quick_start import start_quickly
+
+        start_quickly()
 
 
 def _choose_engine(name: str, address: str | None, actors: int | None, device: str) -> Engine:

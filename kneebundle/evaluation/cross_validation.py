@@ -9,6 +9,7 @@ from typing import Any
 from kneebundle.batch.engine import RunOptions
 from kneebundle.batch.request import ImageRequest
 from kneebundle.batch.run import predict_images
+from kneebundle.bundles import hash_file
 from kneebundle.datasets.knees import read_knees
 from kneebundle.errors import KneeBundleError
 from kneebundle.pipelines.knee_pa import LANDMARK_BUNDLE, KneePipeline
@@ -64,5 +65,6 @@ def predict_held_out(
                 bundles, "auto", stages, [file], landmark_bundle=bundle, settings=settings
             ),
             RunOptions(formats=("json", "csv"), progress=True),
+            made_with={"stages": stages, "bundle": bundle, "settings": settings, "weights": hash_file(file)},
         )
     return len(present)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from kneebundle.evaluation.landmarks import OUTLIER_MM, Comparison
+from kneebundle.evaluation.landmarks import OUTLIER_MM, Comparison, measure_width, summarize_each
 from kneebundle.evaluation.text_tables import format_table
 from kneebundle.io.tables import write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.metrics.functional import RADII_MM
 
-__all__ = ["format_summary", "write_evaluation"]
+__all__ = ["format_each", "format_summary", "write_evaluation"]
 
 
 def format_summary(summary: Mapping[str, Mapping[str, Any]]) -> str:
@@ -34,8 +34,9 @@ def format_summary(summary: Mapping[str, Mapping[str, Any]]) -> str:
     lines = []
     for name, row in summary.items():
         percents = [*(row["pck_mm"][r] for r in radii), *(row["pck_fitted_mm"][r] for r in radii), row["outliers"]]
-        lengths = ["-" if row[key] is None else f"{row[key]:.2f}" for key in ("mean_mm", "median_mm")]
-        lines.append([name, str(row["knees"]), str(row["missing"]), *(f"{p:.1f}" for p in percents), *lengths])
+        shares = [_format(percent, 1) for percent in percents]
+        lengths = [_format(row[key], 2) for key in ("mean_mm", "median_mm")]
+        lines.append([name, str(row["knees"]), str(row["missing"]), *shares, *lengths])
     note = (
         "@r: percent of landmarks within r mm (PCK); fit@r: the same after the best scale and shift of each knee;\n"
         f"outliers: percent of knees with any landmark more than {OUTLIER_MM:g} mm off; "
@@ -45,12 +46,39 @@ def format_summary(summary: Mapping[str, Mapping[str, Any]]) -> str:
     return f"{format_table(header, lines)}\n{note}"
 
 
+def format_each(rows: Sequence[Mapping[str, Any]], width: Mapping[str, Any]) -> str:
+    """Format what :func:`kneebundle.evaluation.landmarks.summarize_each` and ``measure_width`` found as text."""
+    read = any(row["readings_mm"] is not None for row in rows)
+    header = ["landmark", "knees", "mean", "median", "lateral", "+-", "down", "+-", *(["readings"] if read else [])]
+    lengths = ["mean_mm", "median_mm", "lateral_mm", "lateral_error_mm", "down_mm", "down_error_mm"]
+    lengths += ["readings_mm"] if read else []
+    lines = [
+        [f"{row['landmark']} {row['name']}", str(row["knees"]), *(_format(row[key], 2) for key in lengths)]
+        for row in rows
+    ]
+    note = (
+        "mm, over the knees where the landmark is marked and predicted; lateral, down: how far the prediction lies\n"
+        "from the label on average, with its standard error."
+    )
+    if read:
+        note += " readings: mean distance between two readings; the label is their mean."
+    if width["ratio"] is not None:
+        spread = "" if width["ratio_sd"] is None else f" (sd {width['ratio_sd']:.3f})"
+        note += f"\nWidth of the tibial plateau, predicted over labelled: {width['ratio']:.3f}{spread}"
+        note += f", {width['knees']} knees."
+    return f"{format_table(header, lines)}\n{note}"
+
+
+def _format(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
 def write_evaluation(
     comparison: Comparison, summary: Mapping[str, Mapping[str, Any]], landmarks: Sequence[int], folder: Path
 ) -> None:
     """Write the files of an evaluation.
 
-    ``evaluation.json`` holds the table, ``evaluation_knees.csv`` a row a knee, ``evaluation.png`` and
+    ``evaluation.json`` holds the tables, ``evaluation_knees.csv`` a row a knee, ``evaluation.png`` and
     ``evaluation.csv`` the cumulative error curves as a plot and as numbers.
     """
     from kneebundle.evaluation.error_curve import save_error_curves
@@ -67,6 +95,8 @@ def write_evaluation(
         ],
         "predictions_without_label": comparison.unused,
         "groups": summary,
+        "each_landmark": summarize_each(comparison, landmarks),
+        "plateau_width": measure_width(comparison),
     }
     with write_atomically(folder / "evaluation.json") as temporary:
         temporary.write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
@@ -81,16 +111,18 @@ def write_evaluation(
 
 
 def _write_knees(comparison: Comparison, landmarks: Sequence[int], path: Path) -> None:
-    """Errors in mm; cells of a missing prediction are empty."""
+    """Errors in mm; cells of a missing prediction and of a landmark that is not marked are empty."""
     each = [f"error{i}_mm" for i in range(comparison.errors.shape[1])]
     columns = ["image", "side", "kl", "confidence", "mean_mm", "max_mm", *each]
     rows = []
     for k, (image, side, grade) in enumerate(zip(comparison.images, comparison.sides, comparison.grades, strict=True)):
         errors = comparison.errors[k]
+        chosen, marked = errors[list(landmarks)], errors[~np.isnan(errors)]
+        chosen = chosen[~np.isnan(chosen)]
         values = [
             comparison.confidence[k, list(landmarks)].mean(),
-            errors[list(landmarks)].mean(),
-            errors.max(),
+            chosen.mean() if chosen.size else np.nan,
+            marked.max() if marked.size else np.nan,
             *errors,
         ]
         rows.append([image, side, grade, *(round(float(v), 3) if np.isfinite(v) else None for v in values)])

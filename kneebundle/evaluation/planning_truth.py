@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from kneebundle.annotation.corrections import read_corrections
 from kneebundle.datasets.lateral_masks import read_mask, read_masks
 from kneebundle.datasets.lateral_points import find_masks, read_point_table
 from kneebundle.errors import KneeBundleError
@@ -18,6 +19,7 @@ from kneebundle.measurements.schoettle import SchoettlePlan, plan_by_hand
 __all__ = [
     "PredictedRadiograph",
     "RatedRadiograph",
+    "find_truth_kinds",
     "is_planning_truth",
     "read_predicted_radiographs",
     "read_rated_radiographs",
@@ -105,7 +107,23 @@ class PredictedRadiograph:
 
 
 def is_planning_truth(path: Path) -> bool:
-    """Whether a table has the points of lateral films, and not the 16 landmarks of PA knees."""
+    """Whether a table, or a folder of corrections, has points of lateral films, and no landmarks of PA knees."""
+    return find_truth_kinds(path) == {"planning"}
+
+
+def find_truth_kinds(path: Path) -> set[str]:
+    """Find out what a truth is about: ``"knees"`` from the front, ``"planning"`` or, in a folder of corrections, both.
+
+    Raises:
+        KneeBundleError: if there are no corrections in the folder.
+    """
+    if path.is_dir():
+        decided = [c for c in read_corrections(path) if any(item.is_decided for item in c.items)]
+        return {"knees" if c.lateral is None else "planning" for c in decided} or {"knees"}
+    return {"planning"} if _has_planning_columns(path) else {"knees"}
+
+
+def _has_planning_columns(path: Path) -> bool:
     try:
         with path.open(encoding="utf-8-sig") as stream:
             return "p_blum_x" in [name.strip() for name in stream.readline().split(",")]
@@ -118,27 +136,52 @@ def read_rated_radiographs(tables: Sequence[Path]) -> list[RatedRadiograph]:
 
     Args:
         tables: CSV files as :func:`kneebundle.datasets.lateral_points.read_point_table` reads them. A table without a
-            column ``rater`` is that of one rater, who is named after the file.
+            column ``rater`` is that of one rater, who is named after the file. Or folders of corrections; what is open
+            or rejected there is left out.
 
     Raises:
         KneeBundleError: if a table cannot be used, or if a rater has an image twice.
     """
     films: dict[tuple[str, str], RatedRadiograph] = {}
     for table in tables:
-        for row in read_point_table(table):
-            film = RatedRadiograph(
-                image=row["image"],
-                rater=row["rater"] or table.stem,
-                spacing_mm=None if row["spacing_mm"] is None else (row["spacing_mm"], row["spacing_mm"]),
-                landmarks=row["landmarks"],
-                cortex_line=row["cortex_line"],
-                suitable=row["suitable"],
-                folder=table.parent,
-            )
+        for film in _read_corrected(table) if table.is_dir() else _read_rows(table):
             if (film.image, film.rater) in films:
                 raise KneeBundleError(f"{film.image} is there twice for rater {film.rater}; give it once", table)
             films[film.image, film.rater] = film
     return list(films.values())
+
+
+def _read_rows(table: Path) -> list[RatedRadiograph]:
+    return [
+        RatedRadiograph(
+            image=row["image"],
+            rater=row["rater"] or table.stem,
+            spacing_mm=None if row["spacing_mm"] is None else (row["spacing_mm"], row["spacing_mm"]),
+            landmarks=row["landmarks"],
+            cortex_line=row["cortex_line"],
+            suitable=row["suitable"],
+            folder=table.parent,
+        )
+        for row in read_point_table(table)
+    ]
+
+
+def _read_corrected(folder: Path) -> list[RatedRadiograph]:
+    """The lateral films whose points a person accepted or corrected."""
+    count = len(KNEE_LATERAL)
+    return [
+        RatedRadiograph(
+            image=str(correction.image["path"]),
+            rater=correction.rater or folder.name,
+            spacing_mm=correction.spacing_mm,
+            landmarks=correction.lateral.points[:count],
+            cortex_line=correction.lateral.points[count:],
+            suitable=True,
+            folder=folder,
+        )
+        for correction in read_corrections(folder)
+        if correction.lateral is not None and correction.lateral.is_decided and correction.lateral.points is not None
+    ]
 
 
 def read_predicted_radiographs(folder: Path) -> list[PredictedRadiograph]:

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.evaluation.landmarks import compare, summarize
+from kneebundle.evaluation.landmark_report import format_each, write_evaluation
+from kneebundle.evaluation.landmarks import compare, measure_width, summarize, summarize_each
 from kneebundle.io.tables import write_table
 from kneebundle.reports.csv_tables import LANDMARK_COLUMNS
 
@@ -102,10 +103,78 @@ def test_unusable_tables_get_one_line(tmp_path: Path) -> None:
         compare(folder, write_truth(truth, [("a.png", "R", "")], bad))
     with pytest.raises(KneeBundleError, match="none of its 1 knees is among the 1 predicted"):
         compare(folder, write_truth(truth, [("b.png", "R", "")]))
-    with pytest.raises(KneeBundleError, match="about the same predicted knee"):
+    with pytest.raises(KneeBundleError, match="line 3: a.png R has a row already"):
         compare(folder, write_truth(truth, [("a.png", "R", ""), ("a.png", "R", "")]))
     truth.write_text("image,side\na.png,R\n")
     with pytest.raises(KneeBundleError, match="no column 'spacing_mm', 'x0'"):
         compare(folder, truth)
     with pytest.raises(KneeBundleError, match="the folder of a prediction with the format csv is needed"):
         compare(tmp_path, truth)
+
+
+def mark(path: Path, marks: dict[int, tuple[float, float]], side: str = "R", spacing_mm: float = SPACING_MM) -> Path:
+    """A table of one knee with some landmarks marked and the cells of the others empty."""
+    cells = [value for i in range(16) for value in marks.get(i, (None, None))]
+    columns = ["image", "side", "spacing_mm", *(f"{axis}{i}" for i in range(16) for axis in "xy")]
+    write_table(path, columns, [["a.png", side, spacing_mm, *cells]])
+    return path
+
+
+def test_a_landmark_that_is_not_marked_has_no_part(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", moved(0, 2), 0.9)])
+    x, y = KNEE[8]
+    comparison = compare(folder, mark(tmp_path / "t.csv", {0: tuple(KNEE[0]), 8: (x, y)}))
+    table = summarize(comparison)["all"]
+    assert (table["missing"], table["mean_mm"], table["outliers"]) == (0, 1.0, 0.0)
+    assert table["pck_mm"]["1"] == 50.0  # of the two that are marked
+    assert summarize(comparison, [9])["all"]["pck_mm"]["1"] is None
+    each = {row["landmark"]: row for row in summarize_each(comparison, [0, 9])}
+    assert (each[0]["knees"], each[0]["mean_mm"], each[0]["down_error_mm"]) == (1, 2.0, None)
+    assert (each[9]["knees"], each[9]["mean_mm"]) == (0, None)
+    write_evaluation(comparison, summarize(comparison, [9]), [9], tmp_path / "out")
+    header, row = (tmp_path / "out/evaluation_knees.csv").read_text().splitlines()
+    cells = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (cells["mean_mm"], cells["max_mm"], cells["error0_mm"], cells["error9_mm"]) == ("", "2.0", "2.0", "")
+
+
+def test_several_readings_are_averaged_and_compared(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", KNEE, 0.9)])
+    x, y = KNEE[0]
+    first = mark(tmp_path / "1.csv", {0: (x + 2, y + 4), 8: tuple(KNEE[8])})
+    second = mark(tmp_path / "2.csv", {0: (x + 4, y + 4)})
+    comparison = compare(folder, first, second)
+    assert comparison.labels_mm[0, 0] == pytest.approx(((x + 3) * SPACING_MM, (y + 4) * SPACING_MM))
+    rows = {row["landmark"]: row for row in summarize_each(comparison, [0, 8])}
+    assert (rows[0]["mean_mm"], rows[0]["readings_mm"]) == (2.5, 1.0)
+    assert (rows[8]["mean_mm"], rows[8]["readings_mm"]) == (0.0, None)  # marked in one reading
+    text = format_each(list(rows.values()), measure_width(comparison))
+    assert "readings" in text.splitlines()[0]
+    assert "readings" not in format_each(summarize_each(compare(folder, first), [0]), {"ratio": None})
+
+
+@pytest.mark.parametrize(("side", "towards_fibula"), [("R", 1.0), ("L", -1.0)])
+def test_offsets_are_towards_the_fibula_and_down(tmp_path: Path, side: str, towards_fibula: float) -> None:
+    knee = KNEE + [-2, 4]  # 1 mm to the left of the image, 2 mm down
+    folder = write_predictions(tmp_path / "p", [("a.png", side, knee, 0.9)])
+    comparison = compare(folder, mark(tmp_path / "t.csv", {i: tuple(KNEE[i]) for i in (0, 8)}, side))
+    (row,) = summarize_each(comparison, [8])
+    assert (row["lateral_mm"], row["down_mm"]) == (towards_fibula, 2.0)
+
+
+def test_the_width_of_the_plateau_is_a_ratio(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", KNEE * 0.9, 0.9)])
+    comparison = compare(folder, mark(tmp_path / "t.csv", {0: tuple(KNEE[0]), 8: tuple(KNEE[8])}))
+    assert measure_width(comparison) == {"knees": 1, "ratio": 0.9, "ratio_sd": None}
+    only = compare(folder, mark(tmp_path / "t.csv", {0: tuple(KNEE[0])}))
+    assert measure_width(only)["ratio"] is None
+
+
+def test_marks_that_do_not_fit_get_one_line(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", KNEE, 0.9)])
+    good = mark(tmp_path / "1.csv", {0: (1, 2)})
+    with pytest.raises(KneeBundleError, match="line 2: y0 is ''; a finite number is needed"):
+        compare(folder, mark(tmp_path / "t.csv", {0: (1, None)}))  # type: ignore[dict-item]
+    with pytest.raises(KneeBundleError, match="line 2: no landmark is marked"):
+        compare(folder, mark(tmp_path / "t.csv", {}))
+    with pytest.raises(KneeBundleError, match=r"spacing_mm is 0.3, in another reading 0.5"):
+        compare(folder, good, mark(tmp_path / "2.csv", {0: (1, 2)}, spacing_mm=0.3))

@@ -18,6 +18,9 @@ def comparison(error: float) -> Comparison:
         errors=errors,
         fitted=errors / 2,
         confidence=np.full((4, 16), 0.5),
+        points_mm=np.zeros((4, 16, 2)),
+        labels_mm=np.zeros((4, 16, 2)),
+        readings_mm=np.full((4, 16), np.nan),
         unused=0,
     )
 

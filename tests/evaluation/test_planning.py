@@ -61,12 +61,14 @@ def write_prediction(
     write_masks(folder, stem, found)
     x, y = POINT + move
     planning = {
+        "side": "L",
+        "measurements": {},
         "landmarks": [
-            {"name": name, "x_px": p[0], "y_px": p[1]}
-            for name, p in zip(("p_blum", "p_tmc"), MARKED + move, strict=False)
+            {"id": i, "name": name, "x_px": p[0], "y_px": p[1], "x_mm": None, "y_mm": None, "confidence": None}
+            for i, (name, p) in enumerate(zip(("p_blum", "p_tmc"), MARKED + move, strict=False))
         ],
         "lines": {"LM1": {"point_px": list(MARKED[2] + move), "direction": [0.0, 1.0]}},
-        "schoettle_point": {"x_px": x, "y_px": y, "radius_mm": 3.0},
+        "schoettle_point": {"x_px": x, "y_px": y, "x_mm": None, "y_mm": None, "radius_mm": 3.0},
         "refused": None,
         "masks": {bone: f"{stem}_{bone}.png" for bone in found},
     }
@@ -158,6 +160,8 @@ def test_films_without_an_answer_are_listed_and_count_as_misses(tmp_path: Path) 
     write_prediction(tmp_path / "out", "a.png", (2, 0))
     write_prediction(tmp_path / "out", "unlabelled.png")
     nothing: dict[str, Any] = {
+        "side": None,
+        "measurements": {},
         "landmarks": [],
         "lines": {},
         "schoettle_point": None,
@@ -209,11 +213,3 @@ def test_the_command_line_takes_one_or_several_raters(tmp_path: Path, capsys: py
     assert said.err.splitlines()[0] == "no Schoettle point on 1.png: no prediction"
     assert "nor on 1 more" in said.err
     assert (tmp_path / "out" / "planning_evaluation.png").is_file()
-
-
-def test_several_truths_are_for_lateral_films_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "pa.csv").write_text("image,side,spacing_mm,x0,y0\n")
-    with pytest.raises(SystemExit) as stopped:
-        cli.main(["evaluate", "--predictions", str(tmp_path), *["--truth", str(tmp_path / "pa.csv")] * 2])
-    assert stopped.value.code == 2
-    assert "raters of lateral films" in capsys.readouterr().err
