@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,5 +51,9 @@ class KneeBundleError(Exception):
 
 
 def in_brief(error: BaseException, most: int = 160) -> str:
-    """Shorten what an error says to one line; torch lists every key of weights that do not fit."""
-    return textwrap.shorten(str(error), most, placeholder=" ...")
+    """Shorten what an error of a library says to one line; torch lists every key of weights that do not fit.
+
+    "Unexpected" becomes "wrong": a damaged file is nothing that is not expected.
+    """
+    said = re.sub(r"\bunexpected\b", "wrong", str(error), flags=re.IGNORECASE)
+    return textwrap.shorten(said, most, placeholder=" ...")
