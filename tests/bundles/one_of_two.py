@@ -58,3 +58,6 @@ def main(bundle: Path, output: Path, settings: dict) -> None:
 
 if __name__ == "__main__":
     main(Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)  # threads of the process group, of which one may outlive the other process, are not waited for

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import signal
 import struct
 from io import BytesIO
 from pathlib import Path
@@ -48,9 +49,12 @@ def test_a_decoder_that_dies_costs_that_file_alone(
 
 
 def test_a_decoder_that_hangs_is_ended(tmp_path: Path, knee: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "_SECONDS", 0.0)
+    path = _write(tmp_path / "x.dcm", knee)
+    read_radiograph(path)
+    decoding._idle[-1].process.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(decoding, "_SECONDS", 0.2)
     with pytest.raises(KneeBundleError, match="decoding took more than 0 s and was ended"):
-        read_radiograph(_write(tmp_path / "x.dcm", knee))
+        read_radiograph(path)
 
 
 def test_rle_that_panics_is_an_error(tmp_path: Path, shared_data: Path) -> None:
