@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ def predict_held_out(
     bundles: Path | None = None,
     bundle: str = LANDMARK_BUNDLE,
     settings: Mapping[str, Any] | None = None,
+    only: Sequence[int] | None = None,
 ) -> int:
     """Predict each fold of a data set with the weights trained on the others, as ``kneebundle predict`` would.
 
@@ -42,6 +43,7 @@ def predict_held_out(
         bundles: folder with bundles; None: those installed.
         bundle: name of the one that the weights are of.
         settings: other values for keys of its inference.json, such as ``{"architecture": "unet"}``.
+        only: the folds to predict; None: all.
 
     Returns:
         The number of folds that were predicted; folds without weights are left out.
@@ -49,7 +51,8 @@ def predict_held_out(
     Raises:
         KneeBundleError: if no fold has weights.
     """
-    present = [fold for fold in range(folds) if Path(weights.format(fold=fold)).is_file()]
+    wanted = range(folds) if only is None else only
+    present = [fold for fold in wanted if Path(weights.format(fold=fold)).is_file()]
     if not present:
         raise KneeBundleError("there are no weights for any fold; train them first", weights, "weights")
     for fold in present:

@@ -1,3 +1,13 @@
+from .ablation_report import CURVES as CURVES
+from .ablation_report import PUBLISHED as PUBLISHED
+from .ablation_report import format_ablations as format_ablations
+from .ablation_report import order_rows as order_rows
+from .ablation_report import split_errors_by_fold as split_errors_by_fold
+from .ablation_report import write_ablations as write_ablations
+from .ablations import FROM_STAGE_1 as FROM_STAGE_1
+from .ablations import AblationRun as AblationRun
+from .ablations import AblationStudy as AblationStudy
+from .ablations import list_ablations as list_ablations
 from .averaged_training import TrainingPlan as TrainingPlan
 from .averaged_training import train_averaged as train_averaged
 from .distributed import is_main_process as is_main_process
@@ -14,6 +24,7 @@ from .film_windows import normalize_window as normalize_window
 from .film_windows import to_bytes as to_bytes
 from .film_windows import to_film as to_film
 from .film_windows import to_window as to_window
+from .fold_weights import find_fold_weights as find_fold_weights
 from .gradnorm import WEIGHTINGS as WEIGHTINGS
 from .gradnorm import GradNorm as GradNorm
 from .gradnorm import GradNormTrainer as GradNormTrainer
@@ -80,4 +91,7 @@ from .size_study import measure_held_out_errors as measure_held_out_errors
 from .size_study_report import LIMITS_MM as LIMITS_MM
 from .size_study_report import format_size_study as format_size_study
 from .size_study_report import write_size_study as write_size_study
+from .study_files import claim_study_folder as claim_study_folder
+from .study_files import read_errors as read_errors
+from .study_files import write_errors as write_errors
 from .world_films import WorldFilms as WorldFilms

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,16 @@ from monai.bundle import run
 from kneebundle.datasets.knees import LoadKneed
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.devices import choose_device
-from kneebundle.io.tables import number_rows, parse_number, read_table, write_table
-from kneebundle.io.writing import write_atomically
 from kneebundle.metrics.functional import radial_errors
 from kneebundle.pipelines.landmark_model import LandmarkModel
 from kneebundle.training.records import knee_records
+from kneebundle.training.study_files import claim_study_folder, read_errors, write_errors
 from kneebundle.transforms.roi import image_center_mm
 
 __all__ = ["SizeRun", "SizeStudy", "measure_held_out_errors"]
+
+_ARCHITECTURES = ("scn", "unet")
+_OF_THE_NETWORK = ("spacing_mm", "region_mm", "features", "networks")
 
 
 @dataclass(frozen=True)
@@ -32,11 +34,13 @@ class SizeRun:
         architecture: ``"scn"`` or ``"unet"``.
         knees: how many it was trained on.
         errors: (K, N) mm, of the held-out knees.
+        seed: of its weights, the order of the images and their augmentation.
     """
 
     architecture: str
     knees: int
     errors: np.ndarray
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,9 @@ class SizeStudy:
     """The same training with more and more knees, each network judged on the same held-out subjects.
 
     The knees of a smaller set are part of every larger one (:func:`kneebundle.datasets.training_subset`); every run
-    makes as many steps. What counts is the last state of a network, not its best on the held-out knees.
+    makes as many steps. What counts is the last state of a network, not its best on the held-out knees. Overlays of
+    train.json are ``configs/ablations/sizes.json`` and, for one architecture, ``sizes_<architecture>.json``, where the
+    bundle has them.
 
     Args:
         bundle: folder of knee_landmark_scn, or of another bundle whose train.json has ``training_knees`` and
@@ -56,6 +62,11 @@ class SizeStudy:
         fold: the one held out.
         network: values of keys that train.json and inference.json share (``spacing_mm``, ``features``).
         training: values of other keys of train.json (``max_epochs``, ``batch_size``).
+        seeds: each run is done once with each.
+        plain: architectures that are trained without an overlay of their own.
+
+    Raises:
+        KneeBundleError: if the bundle does not know an architecture.
     """
 
     bundle: Path
@@ -66,60 +77,79 @@ class SizeStudy:
     fold: int = 0
     network: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Sequence[int] = (0,)
+    plain: Sequence[str] = ()
 
-    def complete(self) -> list[SizeRun]:
-        """Do the runs that are not done yet.
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.architectures if name not in _ARCHITECTURES]
+        if unknown:
+            raise KneeBundleError(
+                f"there is no architecture {unknown[0]!r}; there are {', '.join(_ARCHITECTURES)}", field="architectures"
+            )
+
+    def complete(self, report: Callable[[list[SizeRun]], None] | None = None) -> list[SizeRun]:
+        """Do the runs that are not done yet, all sizes with one seed before the next seed.
+
+        Args:
+            report: is given all runs that are done, after each.
 
         Returns:
-            All runs, size by size.
+            All runs, seed by seed and size by size.
 
         Raises:
             KneeBundleError: if the folder holds a study of other settings, or the data or the settings cannot be used.
         """
-        self._claim_folder()
-        return [self._run(name, size) for size in self.sizes for name in self.architectures]
+        settings = {"dataset_dir": self.dataset_dir, "fold": self.fold, "training": dict(self.training)}
+        plain = {"plain": list(self.plain)} if self.plain else {}
+        claim_study_folder(self.output, {**settings, "network": dict(self.network), **plain})
+        runs = []
+        for seed in self.seeds:
+            for size in self.sizes:
+                for name in self.architectures:
+                    runs.append(self._run(name, size, seed))
+                    if report is not None:
+                        report(runs)
+        return runs
 
-    def _claim_folder(self) -> None:
-        """Write the settings down, or compare them: runs of different settings must not stand in one table."""
-        settings = {
-            "dataset_dir": self.dataset_dir,
-            "fold": self.fold,
-            "network": dict(self.network),
-            "training": dict(self.training),
-        }
-        file = self.output / "study.json"
-        if not file.is_file():
-            self.output.mkdir(parents=True, exist_ok=True)
-            with write_atomically(file) as temporary:
-                temporary.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
-        elif json.loads(file.read_text(encoding="utf-8")) != settings:
-            raise KneeBundleError(
-                "the folder holds a study of other settings; repeat them, or give another folder", file, "output"
-            )
-
-    def _run(self, architecture: str, size: int) -> SizeRun:
+    def _run(self, architecture: str, size: int, seed: int) -> SizeRun:
         knees = size or len(self._list_records("training"))
-        folder = self.output / f"{architecture}_{knees}"
+        folder = self.output / f"{architecture}_{knees}_seed{seed}"
         if not (folder / "errors.csv").is_file():
             if not (folder / "model_last.pt").is_file():
-                self._train(architecture, size, folder)
+                self._train(architecture, size, seed, folder)
             records = self._list_records("validation")
-            settings = {**self.network, "architecture": architecture}
+            settings = {**self._read_network_settings(architecture), "architecture": architecture}
             errors = measure_held_out_errors(self.bundle, folder / "model_last.pt", records, settings)
-            _write_errors(folder / "errors.csv", records, errors)
-        return SizeRun(architecture, knees, _read_errors(folder / "errors.csv"))
+            write_errors(folder / "errors.csv", records, errors)
+        return SizeRun(architecture, knees, read_errors(folder / "errors.csv"), seed)
 
-    def _train(self, architecture: str, size: int, folder: Path) -> None:
-        values = {**self.training, **self.network, "architecture": architecture, "training_knees": size}
+    def _find_overlays(self, architecture: str) -> list[Path]:
+        names = ["sizes", *([] if architecture in self.plain else [f"sizes_{architecture}"])]
+        files = [self.bundle / "configs" / "ablations" / f"{name}.json" for name in names]
+        return [file for file in files if file.is_file()]
+
+    def _read_network_settings(self, architecture: str) -> dict[str, Any]:
+        """What the overlays say of the network and its input, and what this study changes of it."""
+        files = self._find_overlays(architecture)
+        overlays = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+        merged = {key: value for overlay in overlays for key, value in overlay.items()}
+        known = {key: value for key, value in merged.items() if key.split("#")[0] in _OF_THE_NETWORK}
+        return {**known, **self.network}
+
+    def _train(self, architecture: str, size: int, seed: int, folder: Path) -> None:
+        values = {**self.training, **self.network, "architecture": architecture, "training_knees": size, "seed": seed}
+        files = [self.bundle / "configs" / "train.json", *self._find_overlays(architecture)]
         run(
             run_id="training",
-            config_file=str(self.bundle / "configs" / "train.json"),
+            config_file=[str(file) for file in files],
             meta_file=str(self.bundle / "configs" / "metadata.json"),
-            logging_file=str(self.bundle / "configs" / "logging.conf"),
             bundle_root=str(self.bundle),
             dataset_dir=self.dataset_dir,
             fold=self.fold,
             output_dir=str(folder),
+            cache_dir=str(self.output / "cache"),
+            num_workers=0,
+            main_process=False,
             resume=True,
             **values,
         )
@@ -154,15 +184,3 @@ def measure_held_out_errors(
         points = model.locate([item])[0][None, :, :2].numpy()
         errors.append(radial_errors(points, knee["landmarks"][None].numpy())[0])
     return np.stack(errors)
-
-
-def _write_errors(path: Path, records: Sequence[dict[str, Any]], errors: np.ndarray) -> None:
-    names = [Path(r["image"]).name if "image" in r else f"phantom-{r['index']}" for r in records]
-    columns = ["image", *(f"error{i}_mm" for i in range(errors.shape[1]))]
-    write_table(path, columns, [[name, *(f"{e:.4f}" for e in row)] for name, row in zip(names, errors, strict=True)])
-
-
-def _read_errors(path: Path) -> np.ndarray:
-    rows = read_table(path, ["image", "error0_mm"])
-    columns = [name for name in rows[0] if name != "image"]
-    return np.array([[parse_number(row, c, line, path) for c in columns] for line, row in number_rows(rows)])

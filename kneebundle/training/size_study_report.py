@@ -17,14 +17,17 @@ __all__ = ["LIMITS_MM", "format_size_study", "write_size_study"]
 
 LIMITS_MM = (2.0, 4.0, 10.0)
 """Those of Payer et al. 2019: percent of landmarks farther off."""
-_COLUMNS = ("knees", "network", "mean_mm", "median_mm", "p95_mm", *(f"over_{limit:g}mm_percent" for limit in LIMITS_MM))
+_MEASURES = ("mean_mm", "median_mm", "p95_mm", *(f"over_{limit:g}mm_percent" for limit in LIMITS_MM))
 
 
 def format_size_study(runs: Sequence[SizeRun]) -> str:
-    """Format the table in Markdown, a row a run."""
-    header = ["training knees", "network", "mean mm", "median mm", "95th percentile mm"]
+    """Format the table in Markdown, a row for each network and number of knees: mean and, of seeds, the range."""
+    header = ["training knees", "network", "seeds", "mean mm", "median mm", "95th percentile mm"]
     header += [f"% over {limit:g} mm" for limit in LIMITS_MM]
-    rows = [[str(knees), name, *(f"{v:.2f}" for v in values)] for knees, name, *values in map(_summarize, runs)]
+    rows = []
+    for (knees, name), group in _group(runs).items():
+        values = np.array([_summarize(run) for run in group])
+        rows.append([str(knees), name, str(len(group)), *(_format_range(column) for column in values.T)])
     return format_markdown(header, rows)
 
 
@@ -32,30 +35,39 @@ def write_size_study(runs: Sequence[SizeRun], folder: Path) -> None:
     """Write ``sizes.csv``, ``sizes.md`` and ``sizes.png``, and the cumulative error curves ``curves.csv`` and ``.png``.
 
     Args:
-        runs: of the study; the errors of all their landmarks count alike.
+        runs: of the study; the errors of all their landmarks count alike, and in the curves those of all seeds.
         folder: made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [[knees, name, *(f"{v:.4f}" for v in values)] for knees, name, *values in map(_summarize, runs)]
-    write_table(folder / "sizes.csv", _COLUMNS, rows)
+    rows = [[run.knees, run.architecture, run.seed, *(f"{v:.4f}" for v in _summarize(run))] for run in runs]
+    write_table(folder / "sizes.csv", ["knees", "network", "seed", *_MEASURES], rows)
     with write_atomically(folder / "sizes.md") as temporary:
         temporary.write_text(format_size_study(runs) + "\n", encoding="utf-8")
     _plot(runs, folder / "sizes.png")
-    curves = {f"{run.architecture}, {run.knees} knees": run.errors for run in runs}
+    curves = {
+        f"{name}, {knees} knees": np.concatenate([run.errors for run in group])
+        for (knees, name), group in _group(runs).items()
+    }
     save_error_curves(curves, folder / "curves", limit_mm=LIMITS_MM[-1])
 
 
-def _summarize(run: SizeRun) -> tuple:
+def _group(runs: Sequence[SizeRun]) -> dict[tuple[int, str], list[SizeRun]]:
+    """By number of knees and network the runs with all seeds, smaller sets first."""
+    groups: dict[tuple[int, str], list[SizeRun]] = {}
+    for run in sorted(runs, key=lambda run: (run.knees, run.architecture, run.seed)):
+        groups.setdefault((run.knees, run.architecture), []).append(run)
+    return groups
+
+
+def _summarize(run: SizeRun) -> tuple[float, ...]:
     errors = run.errors[~np.isnan(run.errors)]
     beyond = (100.0 * float((errors > limit).mean()) for limit in LIMITS_MM)
-    return (
-        run.knees,
-        run.architecture,
-        float(errors.mean()),
-        float(np.median(errors)),
-        float(np.percentile(errors, 95)),
-        *beyond,
-    )
+    return float(errors.mean()), float(np.median(errors)), float(np.percentile(errors, 95)), *beyond
+
+
+def _format_range(values: np.ndarray) -> str:
+    spread = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+    return f"{values.mean():.2f}{spread}"
 
 
 def _plot(runs: Sequence[SizeRun], path: Path) -> None:
@@ -64,17 +76,21 @@ def _plot(runs: Sequence[SizeRun], path: Path) -> None:
 
     figure = Figure(figsize=(9.0, 3.8), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
+    groups = _group(runs)
     panels = zip(
         figure.subplots(1, 2),
-        (2, len(_COLUMNS) - 1),
+        (0, -1),
         ("mean error, mm", f"landmarks more than {LIMITS_MM[-1]:g} mm off, %"),
         strict=True,
     )
     sizes = sorted({run.knees for run in runs})
     for axes, column, label in panels:
         for name in dict.fromkeys(run.architecture for run in runs):
-            points = sorted((row[0], row[column]) for row in map(_summarize, runs) if row[1] == name)
-            axes.plot(*zip(*points, strict=True), marker="o", label=name)
+            mine = {knees: group for (knees, other), group in groups.items() if other == name}
+            values = [[_summarize(run)[column] for run in group] for group in mine.values()]
+            means = np.array([np.mean(part) for part in values])
+            away = [means - [min(part) for part in values], [max(part) for part in values] - means]
+            axes.errorbar(list(mine), means, yerr=away, marker="o", capsize=3, label=name)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()
