@@ -6,8 +6,11 @@
 #         kneebundle predict /films -o /results
 #     docker run -d --restart unless-stopped -p 11112:11112 -v kneebundle-queue:/queue \
 #         kneebundle serve /queue --pacs AE@HOST:PORT --allow AE
+#     docker run -d --restart unless-stopped -v kneebundle-queue:/queue -e KNEEBUNDLE_DICOMWEB_TOKEN \
+#         kneebundle serve /queue --dicomweb https://HOST/dicom-web
 #
-# The status page of serve is on 127.0.0.1 of the container: docker exec, or --network host.
+# The status page of serve is on 127.0.0.1 of the container: docker exec, or --network host. STOW-RS (--stow-port 8091
+# --stow-listen 0.0.0.0 with a token, and -p 8091:8091) is off if nobody asks for it.
 FROM python:3.12-slim AS build
 WORKDIR /source
 COPY . .
@@ -26,6 +29,9 @@ RUN useradd --create-home --uid 1000 kneebundle \
 ENV XDG_CACHE_HOME=/tmp/cache
 USER kneebundle
 WORKDIR /home/kneebundle
-EXPOSE 11112
+EXPOSE 11112 8091
+# of serve alone: nothing else makes a queue of /queue
+HEALTHCHECK --interval=30s --timeout=5s --start-period=2m \
+    CMD ["python", "-c", "import pathlib, urllib.request as web; pathlib.Path('/queue/.kneebundle').exists() and web.urlopen('http://127.0.0.1:8090/health', timeout=4)"]
 ENTRYPOINT ["kneebundle"]
 CMD ["doctor"]

@@ -14,6 +14,7 @@ _HELP = {
     "films_refused_total": "Films not taken in, by reason.",
     "films_predicted_total": "Films with results.",
     "films_failed_total": "Films that cannot be used, or whose results the PACS refused.",
+    "fetch_failures_total": "Questions that the DICOMweb server that is looked at did not answer.",
     "prediction_seconds_total": "Time that predicting and writing results took.",
     "objects_sent_total": "Results that the PACS has taken, by kind.",
     "send_failures_total": "Tries to send that the PACS did not answer.",
@@ -33,6 +34,7 @@ class Counters:
     def __init__(self) -> None:
         self.started = time.time()
         self.pacs_reached: bool | None = None
+        self.source_reached: bool | None = None
         self._lock = threading.Lock()
         self._values: dict[tuple[str, str], float] = dict.fromkeys(
             ((name, "") for name in _HELP if name not in ("films_refused_total", "objects_sent_total")), 0.0
@@ -64,8 +66,10 @@ class Counters:
         lines += ["# HELP kneebundle_films Films in each folder of the queue.", "# TYPE kneebundle_films gauge"]
         lines += [f'kneebundle_films{{folder="{folder}"}} {count}' for folder, count in waiting.items()]
         gauges = {"uptime_seconds": round(time.time() - self.started)}
-        if self.pacs_reached is not None:
-            gauges["pacs_reached"] = int(self.pacs_reached)
+        for other_side in ("pacs_reached", "source_reached"):
+            reached = getattr(self, other_side)
+            if reached is not None:
+                gauges[other_side] = int(reached)
         for name, value in gauges.items():
             lines += [f"# TYPE kneebundle_{name} gauge", f"kneebundle_{name} {value}"]
         return "\n".join(lines) + "\n"

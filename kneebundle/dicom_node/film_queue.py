@@ -87,6 +87,9 @@ class FilmQueue:
             else:
                 self._move(film, self.folder / "received" / film.name)
                 interrupted += 1
+        for tries in self.folder.glob("working/*.tries"):
+            if not (self.folder / "received" / f"{tries.stem}.dcm").exists():
+                tries.unlink(missing_ok=True)
         if retry_failed:
             for path in list(self.folder.glob("failed/*")):
                 if path.suffix == ".json":
@@ -129,6 +132,12 @@ class FilmQueue:
             return True
         finally:
             temporary.unlink(missing_ok=True)
+
+    def knows(self, uid: str) -> bool:
+        """Whether a film is in any of the folders, so that it need not come again."""
+        key = hash_uid(uid)
+        waiting = (self.folder / name / f"{key}.dcm" for name in ("received", "working"))
+        return any(path.exists() for path in waiting) or self._is_further(key)
 
     def take(self) -> Path | None:
         """Take the film that has waited longest; None where none waits. :meth:`count_tries` counts the times."""

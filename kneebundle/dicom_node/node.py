@@ -15,11 +15,12 @@ from typing import Any
 
 from kneebundle.dicom_node.counters import Counters
 from kneebundle.dicom_node.film_queue import FilmQueue
+from kneebundle.dicom_node.intake import Intake
 from kneebundle.dicom_node.node_settings import NodeSettings
-from kneebundle.dicom_node.receiver import Receiver
 from kneebundle.dicom_node.result_objects import make_objects, predict_film, remove_identity
 from kneebundle.dicom_node.sender import Sender
 from kneebundle.dicom_node.status_page import StatusPage
+from kneebundle.dicom_node.ways_in import WaysIn
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.folder_lock import check_owner, hold_folder, mark_folder
 from kneebundle.pipelines.by_view import Pipeline
@@ -36,7 +37,7 @@ _DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 
 
 class DicomNode:
-    """Receives films, predicts on them and sends the results to a PACS.
+    """Receives or fetches films, predicts on them and sends the results to a PACS.
 
     Args:
         folder: of the queue, for this node alone.
@@ -64,11 +65,11 @@ class DicomNode:
         """Ask :meth:`run` to end after the film that it works on; can be a signal's handler."""
         self._stop_asked = True
 
-    def run(self, say_ready: Callable[[int, str | None], None] = lambda port, page: None) -> None:
+    def run(self, say_ready: Callable[[WaysIn, str | None], None] = lambda ways_in, page: None) -> None:
         """Run until :meth:`stop`; on the main thread also until SIGTERM or SIGINT, a second one of which ends at once.
 
         Args:
-            say_ready: is given the port for films and the address of the status page when all is up.
+            say_ready: is given the ways in and the address of the status page when all is up.
 
         Raises:
             KneeBundleError: if the folder, a port or the networks cannot be used.
@@ -83,16 +84,16 @@ class DicomNode:
             pipeline = self.pipeline()
             sender = Sender(self.settings, queue, self.counters)
             with self._serve_status(queue) as page, self._hear_signals():
-                receiver = Receiver(self.settings, queue, self.counters, self._news.set)
-                threading.Thread(target=self._close_on_stop, args=(receiver,), name="closer", daemon=True).start()
+                ways_in = WaysIn(self.settings, Intake(self.settings, queue, self.counters, self._news.set))
+                threading.Thread(target=self._close_on_stop, args=(ways_in,), name="closer", daemon=True).start()
                 sender.start()
                 try:
-                    say_ready(receiver.port, page)
+                    say_ready(ways_in, page)
                     self._work(queue, pipeline, sender)
                 finally:
                     self.stop()
                     sender.stop()
-                    receiver.stop()
+                    ways_in.stop()
                     sender.join(_STOP_S)
 
     @contextmanager
@@ -106,10 +107,10 @@ class DicomNode:
                 raise KneeBundleError(error.reason, error.path, "queue") from error
             yield
 
-    def _close_on_stop(self, receiver: Receiver) -> None:
+    def _close_on_stop(self, ways_in: WaysIn) -> None:
         while not self._stop_asked:
             time.sleep(_LOOK_S)
-        receiver.stop()
+        ways_in.stop()
 
     @contextmanager
     def _serve_status(self, queue: FilmQueue) -> Iterator[str | None]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kneebundle.dicom_node.result_objects import KINDS
+from kneebundle.dicom_node.web_settings import DicomwebServer, FilmSearch, StowEndpoint, is_loopback
 from kneebundle.errors import KneeBundleError
 
 __all__ = ["NodeSettings", "Peer", "TlsFiles"]
@@ -91,12 +92,14 @@ class NodeSettings:
     """Settings of a node.
 
     Attributes:
-        pacs: where results go.
-        allowed: AE titles that may send films.
+        pacs: where results go, by C-STORE or by STOW-RS.
+        allowed: AE titles that may send films by C-STORE; none: no C-STORE.
         ae_title: of this node.
-        host, port: where films are received; port 0: any free one.
+        host, port: where films are received by C-STORE; port 0: any free one.
+        stow: where they are received by STOW-RS; None: nowhere.
+        source, search: where they are looked for by QIDO-RS, and which; None: nowhere.
         objects: kinds of results, of :data:`~kneebundle.dicom_node.KINDS`.
-        tls, pacs_tls: for receiving and for sending; None: without.
+        tls, pacs_tls: for receiving, by C-STORE and STOW-RS, and for sending by C-STORE; None: without.
         status_port: of the status page on 127.0.0.1; 0: any free one, None: no page.
         largest_mib: largest film.
         most_waiting: films that may wait before senders are told to come back later.
@@ -107,11 +110,14 @@ class NodeSettings:
         most_tries: how often a film may end the process before it is put aside.
     """
 
-    pacs: Peer
-    allowed: Sequence[str]
+    pacs: Peer | DicomwebServer
+    allowed: Sequence[str] = ()
     ae_title: str = "KNEEBUNDLE"
     host: str = "0.0.0.0"
     port: int = 11112
+    stow: StowEndpoint | None = None
+    source: DicomwebServer | None = None
+    search: FilmSearch = FilmSearch()
     objects: Sequence[str] = ("sr", "gsps", "seg", "sc")
     tls: TlsFiles | None = None
     pacs_tls: TlsFiles | None = None
@@ -126,8 +132,12 @@ class NodeSettings:
 
     def __post_init__(self) -> None:
         _check_title(self.ae_title)
-        if not self.allowed:
-            raise KneeBundleError("nobody may send films; name the AE titles that may", field="allow")
+        if not self.allowed and self.stow is None and self.source is None:
+            raise KneeBundleError("films can come from nowhere; name the AE titles that may send them", field="allow")
+        if self.stow is not None and self.stow.token is None and self.tls is None and not is_loopback(self.stow.host):
+            raise KneeBundleError(
+                f"whoever reaches {self.stow.host} could post films; a token or TLS is needed", field="stow_token"
+            )
         for title in self.allowed:
             _check_title(title)
         unknown = [kind for kind in self.objects if kind not in KINDS]

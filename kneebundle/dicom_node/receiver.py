@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import logging
-import shutil
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from kneebundle.dicom_node.counters import Counters
-from kneebundle.dicom_node.film_queue import FilmQueue, hash_uid
+from kneebundle.dicom_node.film_queue import hash_uid
+from kneebundle.dicom_node.intake import Intake, read_identity
 from kneebundle.dicom_node.node_settings import NodeSettings
 from kneebundle.errors import KneeBundleError
-from kneebundle.reports.dicom_source import suppress_warnings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-__all__ = ["Receiver", "import_pynetdicom"]
-
-_LOGGER = logging.getLogger("kneebundle.dicom_node")
+__all__ = ["Receiver", "import_pynetdicom", "silence_libraries"]
 
 _TAKEN = 0x0000
 _NO_ROOM = 0xA700
 _OTHER_CLASS = 0xA900
 _NOT_UNDERSTOOD = 0xC000
-_MIB = 1 << 20
+_TALKATIVE = ("pynetdicom", "pydicom", "highdicom", "dicomweb_client", "urllib3", "requests")
+
+
+def silence_libraries() -> None:
+    """Keep the packages that read, write and carry DICOM from logging, since they log what films say."""
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def import_pynetdicom() -> Any:
-    """Import pynetdicom; it and the packages that read and write DICOM are made silent, since they log what films say.
+    """Import pynetdicom; it and the packages that read and write DICOM are made silent.
 
     Raises:
         KneeBundleError: if it is not installed.
@@ -41,8 +40,7 @@ def import_pynetdicom() -> Any:
     from pynetdicom import _config
 
     _config.LOG_HANDLER_LEVEL = "none"
-    for name in ("pynetdicom", "pydicom", "highdicom"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    silence_libraries()
     return pynetdicom
 
 
@@ -51,18 +49,14 @@ class Receiver:
 
     Args:
         settings: of the node.
-        queue: takes the films.
-        counters: of the node.
-        say_new: is called when a film came.
+        intake: takes the films.
 
     Raises:
         KneeBundleError: if pynetdicom is missing, the port is taken or the TLS files cannot be used.
     """
 
-    def __init__(
-        self, settings: NodeSettings, queue: FilmQueue, counters: Counters, say_new: Callable[[], None]
-    ) -> None:
-        self.settings, self.queue, self.counters, self.say_new = settings, queue, counters, say_new
+    def __init__(self, settings: NodeSettings, intake: Intake) -> None:
+        self.settings, self.intake = settings, intake
         self._stopping = False
         pynetdicom = import_pynetdicom()
         entity = pynetdicom.AE(settings.ae_title)
@@ -102,11 +96,7 @@ class Receiver:
             self._server.ae.shutdown()
 
     def _note_rejection(self, event: Any) -> None:
-        self._refuse("association", "a sender whose AE title is not allowed, or that calls another")
-
-    def _refuse(self, reason: str, about: str) -> None:
-        self.counters.add("films_refused_total", reason=reason)
-        _LOGGER.warning("refused: %s", about)
+        self.intake.refuse("association", "a sender whose AE title is not allowed, or that calls another")
 
     def _watch_size(self, event: Any) -> None:
         """End a connection that sends more for one film than a film may have, before memory is full."""
@@ -118,8 +108,8 @@ class Receiver:
             is_command, is_last = data[0] & 1, data[0] & 2
             received = 0 if is_command else getattr(association, "kneebundle_bytes", 0) + len(data)
             association.kneebundle_bytes = 0 if is_last else received
-            if received > self.settings.largest_mib * _MIB:
-                self._refuse("too_large", f"a film of more than {self.settings.largest_mib} MiB")
+            if received > self.intake.largest:
+                self.intake.refuse("too_large", f"a film of more than {self.settings.largest_mib} MiB")
                 association.abort(block=False)
                 association.dul.socket.close()
                 return
@@ -128,7 +118,7 @@ class Receiver:
         try:
             return self._take(event)
         except Exception as error:  # whatever is wrong, the sender keeps the film
-            self._refuse("error", f"a film that could not be taken in ({type(error).__name__})")
+            self.intake.refuse("error", f"a film that could not be taken in ({type(error).__name__})")
             return _NO_ROOM
 
     def _take(self, event: Any) -> int:
@@ -136,40 +126,15 @@ class Receiver:
         key = hash_uid(uid)
         if self._stopping:
             return _NO_ROOM
-        if not self._has_room():
-            self._refuse("no_room", f"film {key}, since the queue or the disk is full; it is to be sent again later")
+        if not self.intake.has_room():
+            self.intake.refuse(
+                "no_room", f"film {key}, since the queue or the disk is full; it is to be sent again later"
+            )
             return _NO_ROOM
         content = event.encoded_dataset()
-        with suppress_warnings():
-            problem = _check(content, str(event.request.AffectedSOPClassUID), uid)
-        if problem is not None:
-            self._refuse("not_understood", f"film {key}, whose header cannot be read or is of another film")
-            return problem
-        if self.queue.add(uid, content):
-            self.counters.add("films_received_total")
-            _LOGGER.info("film %s received", key)
-            self.say_new()
-        else:
-            self.counters.add("films_resent_total")
-            _LOGGER.info("film %s came again", key)
+        found = read_identity(content)
+        if found is None or (found.sop_class, found.uid) != (str(event.request.AffectedSOPClassUID), uid):
+            self.intake.refuse("not_understood", f"film {key}, whose header cannot be read or is of another film")
+            return _NOT_UNDERSTOOD if found is None else _OTHER_CLASS
+        self.intake.add(uid, content)
         return _TAKEN
-
-    def _has_room(self) -> bool:
-        waiting = self.queue.count()
-        if sum(waiting[folder] for folder in ("received", "working", "sending")) >= self.settings.most_waiting:
-            return False
-        return shutil.disk_usage(self.queue.folder).free >= self.settings.least_free_mib * _MIB
-
-
-def _check(content: bytes, sop_class: str, uid: str) -> int | None:
-    """The status for a file that is not the film that it is said to be."""
-    from io import BytesIO
-
-    from pydicom import dcmread
-
-    try:
-        header = dcmread(BytesIO(content), specific_tags=["SOPClassUID", "SOPInstanceUID"], stop_before_pixels=True)
-        found = (str(header.SOPClassUID), str(header.SOPInstanceUID))
-    except Exception:  # whatever pydicom raises over a broken header
-        return _NOT_UNDERSTOOD
-    return None if found == (sop_class, uid) else _OTHER_CLASS

@@ -1,43 +1,57 @@
-"""Send results to the PACS by C-STORE, for as long as it takes."""
+"""Send results, for as long as it takes."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from kneebundle.dicom_node.counters import Counters
+from kneebundle.dicom_node.dimse_link import DimseLink
 from kneebundle.dicom_node.film_queue import FilmQueue
 from kneebundle.dicom_node.node_settings import NodeSettings
-from kneebundle.dicom_node.receiver import import_pynetdicom
-from kneebundle.errors import in_brief
-from kneebundle.reports.dicom_source import suppress_warnings
+from kneebundle.dicom_node.peer_errors import NotNowError, PacsAwayError, RefusedError
+from kneebundle.dicom_node.web_settings import DicomwebServer
 
-__all__ = ["PacsAwayError", "Sender"]
+__all__ = ["Link", "Sender"]
 
 _LOGGER = logging.getLogger("kneebundle.dicom_node")
 
 _FIRST_PAUSE_S = 1.0
 _LOOK_S = 5.0
-_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.88.33",  # Comprehensive SR
-    "1.2.840.10008.5.1.4.1.1.11.1",  # Grayscale Softcopy Presentation State
-    "1.2.840.10008.5.1.4.1.1.11.2",  # Color Softcopy Presentation State
-    "1.2.840.10008.5.1.4.1.1.66.4",  # Segmentation
-    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture Image
-)
+_MOST_FAILURES = 3
 
 
-class PacsAwayError(Exception):
-    """The PACS does not answer, or has no room: it is to be tried again."""
+class Link(Protocol):
+    """A way to the PACS, by DIMSE or by DICOMweb."""
+
+    def connect(self) -> None:
+        """Open a connection, where there is such a thing.
+
+        Raises:
+            PacsAwayError: if there is none.
+        """
+
+    def send(self, item: Path) -> None:
+        """Send an object; when this returns the PACS has it.
+
+        Raises:
+            PacsAwayError: if nothing can be sent now.
+            NotNowError: if this object cannot be sent now.
+            RefusedError: if the PACS does not take it.
+        """
+
+    def close(self) -> None:
+        """End the connection."""
 
 
 class Sender(threading.Thread):
     """The thread that sends; films go out in the order in which their results were made.
 
     While the PACS is away it waits longer and longer between two tries. What the PACS refuses is not sent again, and
-    its film has failed.
+    its film has failed. A film that the PACS has trouble with waits, and the others go before it.
 
     Args:
         settings: of the node.
@@ -51,13 +65,8 @@ class Sender(threading.Thread):
         self.news = threading.Event()
         self._stop_asked = threading.Event()
         self._pause_s = _FIRST_PAUSE_S
-        pynetdicom = import_pynetdicom()
-        self._entity = pynetdicom.AE(settings.ae_title)
-        self._entity.acse_timeout = self._entity.dimse_timeout = settings.timeout_s
-        self._entity.network_timeout = self._entity.connection_timeout = settings.timeout_s
-        for name in _CLASSES:
-            self._entity.add_requested_context(name, ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"])
-        self._tls = None if settings.pacs_tls is None else settings.pacs_tls.make_context(server=False)
+        self._troubles: Counter[str] = Counter()
+        self._link = _make_link(settings, self._stop_asked)
 
     def stop(self) -> None:
         """Ask the thread to end after the object that it sends."""
@@ -73,6 +82,8 @@ class Sender(threading.Thread):
                 self._pause_s = _FIRST_PAUSE_S
                 self.news.wait(_LOOK_S)
             except PacsAwayError as error:
+                if self._stop_asked.is_set():  # which may have ended what was being sent
+                    return
                 self._note_away(str(error))
                 self._stop_asked.wait(self._pause_s)
                 self._pause_s = min(2 * self._pause_s, self.settings.longest_pause_s)
@@ -84,70 +95,64 @@ class Sender(threading.Thread):
         """Send all results that wait, over one connection.
 
         Raises:
-            PacsAwayError: if the PACS does not take them now.
+            PacsAwayError: if the PACS does not take them, or not all of them, now.
         """
-        waiting = self.queue.list_sending()
+        waiting = sorted(self.queue.list_sending(), key=lambda results: self._troubles[results.name])
         if not waiting:
             return
-        association = self._connect()
+        self._link.connect()
+        in_a_row, last = 0, ""
         try:
             for results in waiting:
                 if self._stop_asked.is_set():
                     return
-                self._send_film(association, results)
+                try:
+                    self._send_film(results)
+                    in_a_row = 0
+                except NotNowError as error:
+                    self._troubles[results.name] += 1
+                    in_a_row, last = in_a_row + 1, str(error)
+                    if in_a_row == _MOST_FAILURES:
+                        break
         finally:
-            if association.is_established:
-                association.release()
+            self._link.close()
+        if last:
+            raise PacsAwayError(last)
 
-    def _connect(self) -> Any:
-        pacs = self.settings.pacs
-        tls = {} if self._tls is None else {"tls_args": (self._tls, pacs.host)}
-        association = self._entity.associate(pacs.host, pacs.port, ae_title=pacs.ae_title, **tls)
-        if not association.is_established:
-            raise PacsAwayError("refuses the association" if association.is_rejected else "cannot be reached")
-        if not self.counters.pacs_reached:
-            _LOGGER.info("the PACS is reached")
-        self.counters.pacs_reached = True
-        return association
-
-    def _send_film(self, association: Any, results: Path) -> None:
+    def _send_film(self, results: Path) -> None:
         refused = {}
         for item in self.queue.list_unsent(results):
-            why = self._send_object(association, item)
-            if why is None:
+            try:
+                self._link.send(item)
+            except RefusedError as error:
+                refused[item.stem] = str(error)
+            else:
                 self.queue.mark_sent(item)
                 self.counters.add("objects_sent_total", kind=item.stem)
-            else:
-                refused[item.stem] = why
+            self._note_reached()
         self.queue.finish_sending(results, refused)
+        del self._troubles[results.name]
         if refused:
             self.counters.add("films_failed_total")
             _LOGGER.error("film %s failed: the PACS refused %s", results.name, refused)
         else:
             _LOGGER.info("film %s done", results.name)
 
-    def _send_object(self, association: Any, item: Path) -> str | None:
-        """Send an object; None where the PACS has it, else why it refused it."""
-        from pydicom import dcmread
-
-        with suppress_warnings():
-            try:
-                status = association.send_c_store(dcmread(item))
-            except ValueError:
-                return "it takes no objects of this kind"
-            except RuntimeError as error:
-                raise PacsAwayError(f"ended the connection ({in_brief(error, 60)})") from error
-        code = status.get("Status")
-        if code is None:
-            raise PacsAwayError("gave no answer")
-        if code == 0 or code >> 12 == 0xB:  # taken, or taken with a warning
-            return None
-        if code >> 8 == 0xA7:
-            raise PacsAwayError("has no room")
-        return f"status 0x{code:04X}"
+    def _note_reached(self) -> None:
+        if not self.counters.pacs_reached:
+            _LOGGER.info("the PACS is reached")
+        self.counters.pacs_reached = True
 
     def _note_away(self, why: str) -> None:
         if self.counters.pacs_reached is not False:
             _LOGGER.warning("the PACS %s; results wait on disk", why)
         self.counters.pacs_reached = False
         self.counters.add("send_failures_total")
+
+
+def _make_link(settings: NodeSettings, stop: threading.Event) -> Link:
+    if isinstance(settings.pacs, DicomwebServer):
+        from kneebundle.dicom_node.web_client import WebClient
+
+        return WebClient(settings.pacs, settings.timeout_s, stop.is_set)
+    return DimseLink(settings, settings.pacs)

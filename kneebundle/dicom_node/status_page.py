@@ -60,6 +60,7 @@ class StatusPage(ThreadingHTTPServer):
             f"<tr><td>{_MEANING[folder]}</td><td>{count}</td></tr>" for folder, count in self.queue.count().items()
         )
         pacs = {None: "not tried yet", True: "reached", False: "away; results wait on disk and are sent later"}
+        found = {None: "", True: "<p>Films are looked for.</p>", False: "<p>The DICOMweb server is away.</p>"}
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.counters.started))
         predicted = self.counters.total("films_predicted_total")
         mean = self.counters.total("prediction_seconds_total") / predicted if predicted else None
@@ -68,7 +69,8 @@ class StatusPage(ThreadingHTTPServer):
             "<!doctype html><html lang='en'><head><meta charset='utf-8'><meta http-equiv='refresh' content='5'>"
             "<title>kneebundle serve</title><style>body{font:16px system-ui;margin:2em;color:#222}"
             "td{padding:.2em 1.5em .2em 0}td+td{text-align:right}</style></head><body><h1>kneebundle serve</h1>"
-            f"<table>{films}</table><p>PACS: {pacs[self.counters.pacs_reached]}.</p>{took}"
+            f"<table>{films}</table><p>PACS: {pacs[self.counters.pacs_reached]}.</p>"
+            f"{found[self.counters.source_reached]}{took}"
             f"<p>Running since {since}, version {__version__}. For research only. <a href='metrics'>Metrics</a></p>"
             "</body></html>"
         )

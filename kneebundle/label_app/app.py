@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from fastapi import HTTPException
+from monailabel.config import settings
 from monailabel.interfaces.app import MONAILabelApp
 from monailabel.interfaces.datastore import Datastore
 from monailabel.interfaces.tasks.infer_v2 import InferTask
@@ -20,6 +21,7 @@ from monailabel.tasks.activelearning.first import First
 from monailabel.tasks.activelearning.random import Random
 
 import kneebundle
+from kneebundle.dicom_node.web_settings import DicomwebServer
 from kneebundle.label_app.datastore import RadiographDatastore, get_info
 from kneebundle.label_app.folder import LANDMARKS, PLANNING, choose_models
 from kneebundle.label_app.guard import GuardRules
@@ -30,6 +32,7 @@ from kneebundle.label_app.learning import STRATEGY, ConfidenceScoring, LeastConf
 from kneebundle.label_app.protection import protect
 from kneebundle.label_app.sent_files import is_sent_file, list_folders
 from kneebundle.label_app.train import LandmarkTraining
+from kneebundle.label_app.web_datastore import WebDatastore
 from kneebundle.label_app.weights import SHIPPED
 
 __all__ = ["KneeLabelApp"]
@@ -42,7 +45,8 @@ class KneeLabelApp(MONAILabelApp):
         app_dir: folder of :func:`kneebundle.label_app.folder.write_app`.
         studies: folder of radiographs, or the address of a DICOMweb server.
         conf: ``models`` (names joined by commas, or ``all``), ``weights`` (of requests that do not say: ``shipped``,
-            ``trained`` or the name of a training), ``spacing_mm`` (of radiographs that state none), and those of
+            ``trained`` or the name of a training), ``spacing_mm`` (of radiographs that state none), ``modalities`` (of
+            the series of a DICOMweb server, joined by commas), and those of
             :class:`kneebundle.label_app.guard.GuardRules`.
 
     Raises:
@@ -66,10 +70,13 @@ class KneeLabelApp(MONAILabelApp):
         )
 
     def init_datastore(self) -> Datastore:
-        """Open a folder with the formats of radiographs, or what MONAI Label makes of an address."""
-        if self.studies.startswith(("http://", "https://")):
-            return super().init_datastore()
-        return RadiographDatastore(self.studies)
+        """Open a folder of radiographs, or a DICOMweb server, with the user and password of MONAI Label's settings."""
+        if not self.studies.startswith(("http://", "https://")):
+            return RadiographDatastore(self.studies)
+        user, password = settings.MONAI_LABEL_DICOMWEB_USERNAME, settings.MONAI_LABEL_DICOMWEB_PASSWORD
+        server = DicomwebServer(self.studies, user or None, password or None)
+        modalities = [name.strip() for name in self.conf.get("modalities", "DX,CR").split(",") if name.strip()]
+        return WebDatastore(server, modalities, Path(self.app_dir) / "dicomweb")
 
     def on_init_complete(self) -> None:
         """Put the guard before the server that has started this app."""

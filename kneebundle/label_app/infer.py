@@ -186,7 +186,8 @@ class LandmarkTask(PipelineTask):
 class PlanningTask(PipelineTask):
     """Bones, landmarks and the Schoettle point on lateral films.
 
-    Requests may say ``result``: ``"markups"`` or ``"masks"``, a label map of the bones as ``.nrrd``.
+    Requests may say ``result``: ``"markups"`` or ``"masks"``, a label map of the bones as ``.nrrd``. OHIF, which knows
+    masks alone, says ``result_extension`` in its place.
 
     Args:
         bundles: folder of the app's bundles.
@@ -222,7 +223,9 @@ class PlanningTask(PipelineTask):
         self, prediction: Prediction, document: Mapping[str, Any], source: Path, request: Mapping[str, Any]
     ) -> Path:
         """Write markups or masks."""
-        wanted = _take_one(request.get("result")) or "markups"
+        wanted = _take_one(request.get("result")) or (
+            "masks" if request.get("result_extension") == ".nrrd" else "markups"
+        )
         if wanted not in ("markups", "masks"):
             raise KneeBundleError(f"result is {wanted!r}; markups or masks is needed")
         if wanted == "markups":

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.placement import Placement
 from kneebundle.landmarks import KNEE_PA
 from kneebundle.radiograph import Side
@@ -40,7 +40,7 @@ def read_label(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise KneeBundleError(f"the label cannot be read as JSON ({error})", path) from error
+        raise KneeBundleError(f"the label cannot be read as JSON ({in_brief(error)})", path) from error
     if not isinstance(content, dict) or not ({"knees", "markups", "planning"} & content.keys()):
         raise KneeBundleError(
             "the label has neither 'knees' nor 'markups'; send the JSON of the prediction, corrected, "
@@ -104,7 +104,7 @@ def _parse_knees(knees: Any) -> dict[Side, _Points]:
                 found[knee["side"]][name] = np.array([float(point["x_px"]), float(point["y_px"])])
     except (KeyError, TypeError, ValueError) as error:
         raise KneeBundleError(
-            f"a landmark is not as in a prediction ({error!r}); each needs name or id, x_px and y_px"
+            f"a landmark is not as in a prediction ({in_brief(error)}); each needs name or id, x_px and y_px"
         ) from error
     return found
 

@@ -16,6 +16,7 @@ from pydicom import Dataset, dcmread
 from kneebundle.dicom_node.film_queue import FilmQueue
 from kneebundle.dicom_node.node import DicomNode
 from kneebundle.dicom_node.node_settings import NodeSettings, Peer
+from kneebundle.dicom_node.ways_in import WaysIn
 from kneebundle.io.dicom_writing import write_dicom
 from tests.batch.fakes import FakePipeline
 
@@ -109,8 +110,8 @@ def send_echo(port: int, calling: str) -> int | None:
 @contextmanager
 def running_node(
     folder: Path, pacs_port: int, pipeline: Any = None, retry_failed: bool = False, **settings: Any
-) -> Iterator[tuple[DicomNode, int, str]]:
-    """A node in a thread: itself, its port, and the address of its page."""
+) -> Iterator[tuple[DicomNode, Any, str]]:
+    """A node in a thread: itself, its port or the address of its STOW-RS, and the address of its page."""
     chosen = NodeSettings(
         **{
             "pacs": Peer("PACS", "127.0.0.1", pacs_port),
@@ -125,12 +126,13 @@ def running_node(
         }
     )
     node = DicomNode(folder, chosen, lambda: pipeline or FakePipeline(), retry_failed=retry_failed)
-    ready: list[tuple[int, str | None]] = []
-    thread = threading.Thread(target=node.run, args=(lambda port, page: ready.append((port, page)),))
+    ready: list[tuple[WaysIn, str | None]] = []
+    thread = threading.Thread(target=node.run, args=(lambda ways_in, page: ready.append((ways_in, page)),))
     thread.start()
     try:
         wait_for(lambda: ready or not thread.is_alive())
-        yield node, ready[0][0], str(ready[0][1])
+        ways_in, page = ready[0]
+        yield node, ways_in.port or ways_in.stow_address, str(page)
     finally:
         node.stop()
         thread.join(20)

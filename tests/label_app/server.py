@@ -134,7 +134,7 @@ def _environment(programs: Path) -> dict[str, str]:
 
 
 def _await(server: Server, process: subprocess.Popen) -> None:
-    end = time.monotonic() + 240
+    end = time.monotonic() + 900
     while time.monotonic() < end and process.poll() is None:
         try:
             if server.call("GET", "/info/").status == 200:
