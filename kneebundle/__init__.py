@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kneebundle.pipelines.lateral import LateralPipeline
     from kneebundle.radiograph import Radiograph
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["KneeBundleError", "KneePipeline", "Landmarks", "LateralPipeline", "Radiograph", "__version__"]
 

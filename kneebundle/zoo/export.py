@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.inferers.bundle_networks import BundleNetworks
+from kneebundle.io.own_files import hold_files
 from kneebundle.transforms.mirror import MirrorLeftd
 from kneebundle.transforms.normalize import NormalizePercentilesd
 from kneebundle.zoo.runtimes import FORMATS, OPSET, check_format, export_network
@@ -62,21 +63,28 @@ def export_bundle(
 
     Raises:
         KneeBundleError: if the bundle lacks configurations or weights, the weights are of another network, or a file
-            would predict otherwise than its network.
+            would predict otherwise than its network. Or if another file of one of the names is there.
     """
     for name in formats:
         check_format(name)
     files = _find_weights(root, weights, folds)
     images = _make_examples(_draw_image(root))
     exported = []
-    for file in files:
-        bundle = BundleNetworks(root, torch.device("cpu"), [file])
-        network = bundle.networks[0].to(memory_format=torch.contiguous_format)
-        properties = _describe(bundle, file, images[0])
-        for name in formats:
-            path = output / f"{_name_file(root, file)}{FORMATS[name]}"
-            exported.append(ExportedFile(path, export_network(network, images, path, properties, opset)))
+    names = {file: [f"{_name_file(root, file)}{FORMATS[name]}" for name in formats] for file in files}
+    with hold_files(output, [name for own in names.values() for name in own], _is_exported):
+        for file in files:
+            bundle = BundleNetworks(root, torch.device("cpu"), [file])
+            network = bundle.networks[0].to(memory_format=torch.contiguous_format)
+            properties = _describe(bundle, file, images[0])
+            for name in names[file]:
+                path = output / name
+                exported.append(ExportedFile(path, export_network(network, images, path, properties, opset)))
     return exported
+
+
+def _is_exported(path: Path) -> bool:
+    """Whether a file has the properties that an exported network carries."""
+    return path.is_file() and b"weights_sha256" in path.read_bytes()
 
 
 def _find_weights(root: Path, weights: Path | None, folds: bool) -> list[Path]:

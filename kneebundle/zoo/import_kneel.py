@@ -77,13 +77,15 @@ def import_kneel(
         snapshots: folder with ``fold_*.pth``, or one such file.
         output: folder of the bundle; it must be new or empty.
         mean_std: ``mean_std.npy``; None: the one in the folder of the snapshots or in the folder above.
-        overwrite: replace what is at ``output``.
+        overwrite: replace the bundle of an earlier import at ``output``; anything else there is left alone.
 
     Raises:
         KneeBundleError: if something is missing, is not what KNEEL saves, or is not safe to load.
     """
     if output.exists() and not overwrite and (not output.is_dir() or any(output.iterdir())):
         raise KneeBundleError("there is something at this place already; a new folder is needed", output, "overwrite")
+    if output.exists() and not _is_bundle(output):
+        raise KneeBundleError("this is no bundle of KNEEL's weights, and it is left alone", output, "output")
     files = find_snapshots(snapshots)
     mean, std = read_mean_std(snapshots, mean_std)
     states = [(file, state) for file in files for state in read_snapshot(file)]
@@ -100,6 +102,18 @@ def import_kneel(
     imported = ImportedBundle(output, _PLACES[landmarks], _name_generation(options), len(states))
     _write_bundle(imported, network, {**options, "num_networks": len(states)}, top)
     return imported
+
+
+def _is_bundle(root: Path) -> bool:
+    """Whether a folder is empty, or holds a bundle of :func:`import_kneel` and nothing else."""
+    if not root.is_dir() or root.is_symlink():
+        return False
+    found = {path.name for path in root.iterdir()}
+    try:
+        metadata = json.loads((root / "configs" / "metadata.json").read_text(encoding="utf-8")) if found else {}
+    except (OSError, ValueError):
+        return False
+    return not found or ("takes_place_of" in metadata and found <= {"configs", "docs", "models", "LICENSE"})
 
 
 def _agree(described: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:

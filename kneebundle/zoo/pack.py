@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,13 +15,21 @@ from kneebundle.zoo.archive import write_archive
 from kneebundle.zoo.checks import check_configs, check_files, read_metadata
 from kneebundle.zoo.model_info import read_model_info, write_model_info
 
-__all__ = ["LEFT_OUT", "MODEL_ZOO", "PackedBundle", "find_bundle", "list_package_files", "pack_bundle"]
+__all__ = [
+    "LEFT_OUT",
+    "MODEL_ZOO",
+    "PackedBundle",
+    "find_bundle",
+    "list_bundle_files",
+    "list_package_files",
+    "pack_bundle",
+]
 
 MODEL_ZOO = "https://github.com/Project-MONAI/model-zoo/releases/download/hosting_storage_v1"
 """Where the zoo puts its files."""
 
-LEFT_OUT = ("__main__.py", "cli.py", "label_app", "zoo", "_bundles")
-"""Parts of this package that no bundle uses: the command line, the MONAI Label app, packing, and the other bundles."""
+LEFT_OUT = ("__main__.py", "cli", "diagnosis", "dicom_node", "label_app", "zoo", "_bundles")
+"""Parts of this package that no bundle uses: the command line, its servers, packing, and the other bundles."""
 
 _FOLDERS = ("configs", "docs", "models")
 
@@ -68,7 +78,7 @@ def pack_bundle(root: Path, output: Path, url: str = MODEL_ZOO, overwrite: bool 
             packed into ``output`` before with other content, or if ``output`` cannot be written to.
     """
     root = root.resolve()
-    files = _list_bundle_files(root)
+    files = list_bundle_files(root)
     check_files(root, files)
     metadata = read_metadata(root)
     check_configs(root, LEFT_OUT)
@@ -92,9 +102,22 @@ def list_package_files(package: Path) -> list[Path]:
     return [path for path in paths if path.relative_to(package).parts[0] not in LEFT_OUT]
 
 
+def list_bundle_files(root: Path) -> list[Path]:
+    """List what of a bundle's folder is packed: LICENSE, configs/, docs/ and models/, without hidden files."""
+    found = [root / "LICENSE"] if (root / "LICENSE").is_file() else []
+    for folder in _FOLDERS:
+        for path in sorted((root / folder).rglob("*")):
+            parts = path.relative_to(root).parts
+            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
+                found.append(path)
+    return found
+
+
 def _write(path: Path, members: dict[str, Path], url: str, overwrite: bool) -> str:
     """Write the archive and its entry; gives the archive's sha256."""
     entries = read_model_info(path.parent / "model_info.json")
+    if os.path.lexists(path) and not _is_packed(path):
+        raise KneeBundleError("a file of this name is there that is no packed bundle; move it away", path, "output")
     with write_atomically(path) as temporary:
         write_archive(temporary, members)
         checksum, sha256 = hash_file(temporary, "sha1"), hash_file(temporary, "sha256")
@@ -109,11 +132,10 @@ def _write(path: Path, members: dict[str, Path], url: str, overwrite: bool) -> s
     return sha256
 
 
-def _list_bundle_files(root: Path) -> list[Path]:
-    found = [root / "LICENSE"] if (root / "LICENSE").is_file() else []
-    for folder in _FOLDERS:
-        for path in sorted((root / folder).rglob("*")):
-            parts = path.relative_to(root).parts
-            if path.is_file() and not any(part.startswith((".", "__pycache__")) for part in parts):
-                found.append(path)
-    return found
+def _is_packed(path: Path) -> bool:
+    """Whether a file is an archive that :func:`pack_bundle` wrote."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/kneebundle/__init__.py") for name in archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False

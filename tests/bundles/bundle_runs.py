@@ -10,7 +10,7 @@ from typing import Any
 
 from monai.bundle import run
 
-SMALL = {"num_workers": 0, "batch_size": 2, "phantom_size": 4, "max_epochs": 1, "precision": None}
+from kneebundle.zoo.unit_tests import SMALL_SETTINGS
 
 
 @dataclass(frozen=True)
@@ -26,31 +26,14 @@ class Bundle:
     evaluated: tuple[str, ...] = ("metrics.csv", "cumulative_error.png")
 
 
-_NARROW = {**SMALL, "network_def#width": 4}
-
 BUNDLES = {
-    # pixels as coarse as the network's poolings allow
-    "knee_landmark_localization": Bundle({**_NARROW, "spacing_mm": 0.45}),
-    "knee_roi_localization": Bundle({**_NARROW, "film_count": 4}),
-    # 140 mm are 64 pixels
-    "knee_landmark_scn": Bundle({**SMALL, "features": 4, "spacing_mm": 2.1875}),
-    "hand_landmark_scn": Bundle(
-        {**SMALL, "features": 4, "spatial_features": 4, "image_size": [96, 64], "epoch_size": 4}
-    ),
-    "knee_surgical_planning": Bundle(
-        {
-            **SMALL,
-            "input_px": 64,
-            "network_def#stages": 2,
-            "network_def#c1": 4,
-            "network_def#c2": 8,
-            "network_def#channels": 8,
-            "network_def#depth": 2,
-        },
-    ),
-    "knee_quality_check": Bundle({**SMALL, "phantom_size": 32}, ("metrics.csv",)),
-    "knee_parts_registration": Bundle({**SMALL, "levels": 1, "stages": [[14, 3, 1]]}),
+    name: Bundle(small, ("metrics.csv",)) if name == "knee_quality_check" else Bundle(small)
+    for name, small in SMALL_SETTINGS.items()
 }
+
+WITHOUT_TRAINING = ("knee_landmark_rfrv",)
+"""Bundles that only predict: nothing of them is trained by gradients, and no train.json says how. Each has a test of
+its own for what it promises."""
 
 
 def config(bundle: Path, name: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bundles.bundle_runs import BUNDLES, start
+from tests.bundles.bundle_runs import BUNDLES, WITHOUT_TRAINING, start
 
 
 @pytest.fixture(params=BUNDLES)
@@ -17,7 +17,12 @@ def bundle(request: pytest.FixtureRequest, repository: Path) -> Path:
 
 
 def test_no_bundle_is_left_out(repository: Path) -> None:
-    assert {path.parent.parent.name for path in repository.glob("bundles/*/configs/metadata.json")} == set(BUNDLES)
+    found = {path.parent.parent.name for path in repository.glob("bundles/*/configs/metadata.json")}
+    assert found == {*BUNDLES, *WITHOUT_TRAINING}
+    without = {path.parents[1].name for path in repository.glob("bundles/*/configs/inference.json")} - {
+        path.parents[1].name for path in repository.glob("bundles/*/configs/train.json")
+    }
+    assert without == set(WITHOUT_TRAINING)
 
 
 def test_trains_without_data_and_goes_on_and_is_evaluated(bundle: Path, tmp_path: Path) -> None:

@@ -224,8 +224,13 @@ def test_a_folder_that_is_not_empty_is_kept(tmp_path: Path) -> None:
     (tmp_path / "b" / "mine.txt").write_text("x")
     with pytest.raises(KneeBundleError, match="something at this place already"):
         import_kneel(folder, tmp_path / "b")
-    import_kneel(folder, tmp_path / "b", overwrite=True)
-    assert not (tmp_path / "b" / "mine.txt").exists()
+    with pytest.raises(KneeBundleError, match="no bundle of KNEEL's weights, and it is left alone"):
+        import_kneel(folder, tmp_path / "b", overwrite=True)
+    assert (tmp_path / "b" / "mine.txt").read_text() == "x"
+    import_kneel(folder, tmp_path / "c")
+    (tmp_path / "c" / "models" / "model.pt").write_bytes(b"")
+    import_kneel(folder, tmp_path / "c", overwrite=True)
+    assert (tmp_path / "c" / "models" / "model.pt").stat().st_size > 0
 
 
 @pytest.mark.slow

@@ -161,6 +161,16 @@ def test_what_the_zoo_would_not_take_raises_an_error(
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_a_file_of_others_is_left_alone(tmp_path: Path) -> None:
+    root = write_bundle(tmp_path / "knee")
+    packed = pack_bundle(root, tmp_path / "out")
+    packed.path.write_bytes(b"mine")
+    for overwrite in (False, True):
+        with pytest.raises(KneeBundleError, match="no packed bundle; move it away"):
+            pack_bundle(root, tmp_path / "out", overwrite=overwrite)
+    assert packed.path.read_bytes() == b"mine"
+
+
 def test_an_output_that_is_a_file_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "out").touch()
     with pytest.raises(KneeBundleError, match="out: this folder cannot be written to"):
