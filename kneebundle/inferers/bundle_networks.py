@@ -72,7 +72,7 @@ def load_weights(network: torch.nn.Module, file: Path) -> None:
     """
     try:
         network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    except (RuntimeError, OSError) as error:
+    except Exception as error:  # whatever a damaged file makes torch say
         raise KneeBundleError(
             f"the weights do not fit the bundle's network ({in_brief(error)}); use those made for it", file, "weights"
         ) from error
@@ -82,6 +82,7 @@ class BundleNetworks:
     """A bundle with its weights, one network a weight file.
 
     The weights are ``models/model.pt``, or the networks of all folds where inference.json says ``"ensemble": true``.
+    Where it names a ``"runtime"``, that one is what ``"auto"`` means.
 
     Args:
         root: folder of the bundle.
@@ -122,7 +123,8 @@ class BundleNetworks:
         files = list(weights) if weights else find_weights(root, bool(self.config.get("ensemble")))
         contents = [file.read_bytes() for file in files]
         stated = self.config.get_parsed_content("precision") if "precision" in self.config else None
-        chosen = choose_runtime(runtime, device, stated)
+        own = self.config.get("runtime") if runtime == "auto" else None  # of what no other runtime can run
+        chosen = choose_runtime(own or runtime, device, stated)
         if chosen == "torch":
             self.networks: list[Any] = [self._load(file) for file in files]
         else:

@@ -57,6 +57,8 @@ CHECK_BUNDLE = "knee_quality_check"
 SIDES: tuple[Side, Side] = ("R", "L")
 NEAR_MM = 4.0
 """A region whose middle is that near to the joint needs no second pass."""
+CLEAR = 0.9
+"""Probability of a native knee from which a place that near need not be checked again."""
 
 
 @dataclass
@@ -69,11 +71,12 @@ class _Knee:
         side: ``"R"`` or ``"L"``.
         known_by: how the side is known.
         center_mm: (2,) where the next region is cut.
-        region: what the knee check saw there.
+        region: what the knee check saw at ``checked_mm``.
         confidence: of stage 1.
         points: (16, 3) the landmarks in mm and their confidence, from stage 2.
         flags: what was found against it so far.
         scores: what was measured so far.
+        checked_mm: (2,) the middle of that region.
     """
 
     number: int
@@ -86,6 +89,10 @@ class _Knee:
     points: torch.Tensor | None = None
     flags: list[Flag] = field(default_factory=list)
     scores: dict[str, float] = field(default_factory=dict)
+    checked_mm: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.checked_mm = self.center_mm
 
     @property
     def is_measured(self) -> bool:
@@ -343,7 +350,7 @@ class KneePipeline:
         if knee.points is None:
             return
         mm, confidence = knee.points[:, :2].numpy(), knee.points[:, 2].numpy()
-        region = self.check.classify(knee.image, [mm[KNEE_PA.center]])[0]
+        region = self._check_joint(knee, mm[KNEE_PA.center])
         shape = measure_plausibility(mm, knee.side)
         knee.scores["native"] = min(knee.scores["native"], region.native)
         knee.scores["implant"] = max(knee.scores["implant"], region.implant)
@@ -357,6 +364,13 @@ class KneePipeline:
             check_shape(shape, self.thresholds),
             check_position(mm, region, self.thresholds),
         )
+
+    def _check_joint(self, knee: _Knee, joint_mm: np.ndarray) -> CheckedRegion:
+        """What the knee check sees around a joint: what it saw before, where that was clear and beside it."""
+        away = float(np.linalg.norm(joint_mm - knee.checked_mm))
+        if away <= NEAR_MM and knee.region.native >= CLEAR:
+            return knee.region
+        return self.check.classify(knee.image, [joint_mm])[0]
 
     def _make_result(self, knee: _Knee, radiograph: Radiograph) -> KneeResult:
         landmarks = None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from kneebundle.losses.parts_energy import PartsEnergy
+from kneebundle.losses.parts_energy import PartsEnergy, cell_centers
 from kneebundle.networks.features import CELL_PX
 from kneebundle.networks.parts import PartsNet, sample_maps
 from kneebundle.networks.similarity import transform_points
@@ -180,8 +180,10 @@ class NccObjective:
 
 def _sample_patch(images: torch.Tensor, matrix: torch.Tensor, size: int) -> torch.Tensor:
     """u(theta): (M, C, size, size) from images (M, C, H, W), 0 beyond their borders."""
-    grid = functional.affine_grid(matrix, [len(matrix), images.shape[1], size, size], align_corners=False)
-    return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    centers = cell_centers(size).to(matrix)
+    x = matrix[:, None, None, :, 0] * centers[:, None]  # sums of a row and a column
+    y = matrix[:, None, None, :, 1] * centers[:, None, None] + matrix[:, None, None, :, 2]
+    return functional.grid_sample(images, x + y, mode="bilinear", padding_mode="zeros", align_corners=False)
 
 
 def _correlate(patches: torch.Tensor, template: torch.Tensor) -> torch.Tensor:

@@ -183,7 +183,7 @@ def _minimise(
     """Run Adam on the unconstrained parameters; gives theta, disturbances and energy of every start."""
     v = theta_to_free(theta, start_scale, reach).requires_grad_()
     w = torch.atanh((disturbances / LARGEST_DISTURBANCE).clamp(-0.999, 0.999)).requires_grad_()
-    optimizer = torch.optim.Adam([v, w] if w.numel() else [v], lr=learning_rate)
+    optimizer = torch.optim.Adam([v, w] if w.numel() else [v], lr=learning_rate, fused=True)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(stage.steps, 1), learning_rate / 20)
     for step in range(stage.steps + 1):
         theta = free_to_theta(v, start_scale, reach)

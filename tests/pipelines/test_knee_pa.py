@@ -179,6 +179,28 @@ def test_landmarks_beside_the_joint_are_left_out() -> None:
     assert [flag.code for flag in knee.flags] == ["not_a_knee"], "the knee check looks again where the landmarks lie"
 
 
+class CountingCheck(FakeCheck):
+    """Counts the places that it looks at, and is as sure of a native knee as it is told."""
+
+    def __init__(self, sure: float) -> None:
+        super().__init__((100, 150, (sure, 0.0, 0.0, 1.0 - sure)))
+        self.looks = 0
+
+    def classify(self, image: Any, centers_mm: Sequence[np.ndarray]) -> list[Any]:
+        self.looks += len(centers_mm)
+        return super().classify(image, centers_mm)
+
+
+@pytest.mark.parametrize(("sure", "off_mm", "again"), [(0.95, 2.0, 0), (0.95, 6.0, 1), (0.6, 2.0, 1)])
+def test_a_clear_knee_is_checked_once_unless_its_joint_lies_elsewhere(sure: float, off_mm: float, again: int) -> None:
+    check = CountingCheck(sure)
+    pipeline = KneePipeline(FakeModel(), check, FakeRoi((100, 150)))  # type: ignore[arg-type]
+    knee = pipeline.predict(film(180, 300, [(100 + off_mm, 150)], view="pa-single")).knees[0]
+    assert knee.landmarks is not None
+    assert check.looks == 1 + again
+    assert knee.scores["joint_mm"] == pytest.approx(off_mm, abs=0.3)
+
+
 @pytest.mark.parametrize("view", [None, "pa-bilateral"])
 def test_a_patient_who_stood_off_the_middle_is_found(view: View | None) -> None:
     radiograph = film(400, 300, [(60, 140), (195, 150)], view=view)
