@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kneebundle.bundles import find_bundles_folder
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.paths import show_path
+from kneebundle.io.paths import find_settings_folder, show_path
 from kneebundle.io.writing import write_atomically
 
 __all__ = ["check_trust", "hash_code", "trust_bundles"]
@@ -91,9 +91,7 @@ def _hash_installed() -> set[str]:
 
 
 def _trusted_file() -> Path:
-    home = os.environ.get("XDG_CONFIG_HOME") or ""
-    base = Path(home) if os.path.isabs(home) else Path.home() / ".config"  # noqa: PTH117
-    return base / "kneebundle" / "trusted"
+    return find_settings_folder() / "trusted"
 
 
 def _read_trusted() -> set[str]:

@@ -37,6 +37,7 @@ LAYERS = (
     "pipelines",
     "registration",
     "inferers",
+    "shape_models",
     "datasets",
     "phantoms",
     "results",

@@ -30,6 +30,14 @@ def test_tests_that_are_named_are_there(repository: Path) -> None:
         assert named and [path for path in named if not (repository / path).exists()] == []
 
 
+def test_each_promise_names_a_test(repository: Path) -> None:
+    table = (repository / "docs/security.md").read_text().partition("## How it is tested")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ") and not line.startswith("| promise")]
+    assert len(rows) > 12
+    without = [row for row in rows if not re.search(r"`tests/(?:\w+/)*test_\w+\.py`", row)]
+    assert without == []
+
+
 def test_each_vulnerability_that_is_let_pass_has_a_reason(repository: Path) -> None:
     lines = (repository / ".github/pip-audit-allow.txt").read_text().splitlines()
     assert [line for line in lines if not re.fullmatch(r"#.*|(GHSA|CVE|PYSEC)-[\w-]+ .{20,}", line)] == []

@@ -20,7 +20,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA, LATERAL_POINTS
 from kneebundle.reports.points import round_value
@@ -211,7 +211,7 @@ def read_correction(path: Path) -> Correction | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise KneeBundleError(f"it cannot be read as JSON ({error})", path) from error
+        raise KneeBundleError(f"it cannot be read as JSON ({in_brief(error)})", path) from error
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != CORRECTIONS_SCHEMA:
         raise KneeBundleError(f"its schema is {schema!r}; a file of corrections has {CORRECTIONS_SCHEMA!r}", path)

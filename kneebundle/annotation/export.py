@@ -7,7 +7,6 @@ Of radiographs from the front: ``images/<stem>_<side>.png``, 140 x 140 mm around
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,8 @@ from kneebundle.annotation.films import PredictedFilm, PredictedFilms
 from kneebundle.datasets.knee_pictures import landmark_columns, to_pixels, write_picture
 from kneebundle.datasets.lateral_masks import read_mask
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.data_set_folder import hold_data_set
+from kneebundle.io.pseudonyms import open_account_pseudonyms
 from kneebundle.io.tables import write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import BONES, KNEE_PA, LATERAL_POINTS
@@ -29,6 +30,8 @@ from kneebundle.transforms.roi import crop_roi
 
 __all__ = ["ExportSummary", "export_corrections"]
 
+_FOLDERS = ("images", "lateral/images", "lateral/masks")
+_TABLES = ("landmarks.csv", "left_out.csv", "lateral/points.csv")
 ROI_MM = 140.0
 SPACING_MM = 0.3
 _POINT_COLUMNS = [f"{name}_{axis}" for name in LATERAL_POINTS for axis in "xy"]
@@ -53,7 +56,7 @@ def export_corrections(folder: Path, output: Path, images: Path | None = None) -
     """Write the accepted and corrected knees of an output folder as data sets for training.
 
     Knees of the same radiograph, and DICOM images of the same PatientID, share a ``subject_id``, so that none is in
-    two folds; of the PatientID only a hash is written.
+    two folds; of the PatientID only a hash with a secret salt of this account is written.
 
     Args:
         folder: output folder of a prediction, with ``corrections``.
@@ -61,8 +64,14 @@ def export_corrections(folder: Path, output: Path, images: Path | None = None) -
         images: folder to look for images in that are no longer where they were.
 
     Raises:
-        KneeBundleError: if there are no corrections, or none that can be used; then no table is written.
+        KneeBundleError: if there are no corrections, or none that can be used; then no table is written. Or if the
+            output folder holds what no export wrote.
     """
+    with hold_data_set(output, "export-corrections", {}, _FOLDERS, _TABLES):
+        return _export(folder, output, images)
+
+
+def _export(folder: Path, output: Path, images: Path | None) -> ExportSummary:
     films = PredictedFilms(folder, images)
     known = films.scan()
     knees: list[list[Any]] = []
@@ -185,4 +194,4 @@ def _find_subject(correction: Correction, radiograph: Radiograph) -> str:
 
     header = dcmread(radiograph.path, stop_before_pixels=True, force=True, specific_tags=["PatientID"])
     patient = str(header.get("PatientID") or "").strip()
-    return hashlib.sha256(patient.encode()).hexdigest()[:16] if patient else correction.name
+    return open_account_pseudonyms().name_patient(patient) or correction.name

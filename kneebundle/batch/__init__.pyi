@@ -48,3 +48,4 @@ from .standardized import StandardizedFiles as StandardizedFiles
 from .standardized import find_records as find_records
 from .standardized import list_recorded as list_recorded
 from .standardized import standardize_images as standardize_images
+from .stored_records import StoredRecords as StoredRecords

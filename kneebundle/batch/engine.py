@@ -42,6 +42,9 @@ class RunOptions:
         advice: by the field of an error, what the user does about it; it is put behind the reason in errors.csv.
         when_busy: what becomes of a run into a folder that another run writes to: ``"wait"`` for its end or
             ``"fail"``.
+        deidentify: put pseudonyms in place of paths, UIDs and what DICOM reports say of the patient, see
+            :mod:`kneebundle.io.pseudonyms`; the images then come in the order of their pseudonyms.
+        salt: file with the salt of the pseudonyms; None: the salt lies in the settings of this account.
 
     Example:
         >>> RunOptions(formats=("json", "csv")).batch_size
@@ -55,6 +58,8 @@ class RunOptions:
     progress: bool = False
     advice: Mapping[str, str] = field(default_factory=dict)
     when_busy: str = "wait"
+    deidentify: bool = False
+    salt: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 from kneebundle.io.file_content import FileState, hash_content
 from kneebundle.io.folder_lock import HIDDEN
 from kneebundle.io.paths import identify_path
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.writing import write_atomically
 
 __all__ = ["Entries", "Entry", "describe_file", "hash_paths"]
@@ -57,13 +58,16 @@ class Entry:
         return next((file for file in (f"{name}.json", f".records/{name}.json") if file in self.files), None)
 
 
-def hash_paths(path: str | Path, folder: Path) -> tuple[str, ...]:
+def hash_paths(path: str | Path, folder: Path, pseudonyms: Pseudonyms | None = None) -> tuple[str, ...]:
     """Hash the ways in which an image is known again: its absolute path, that without links, and from a folder.
 
-    The last holds where images and output folder have moved together. Hashes, since a path may name a patient.
+    The last holds where images and output folder have moved together. Hashes, since a path may name a patient; those of
+    pseudonyms cannot be tested by guessing.
     """
     plain, real = identify_path(path)
     named = (plain, real, f"./{os.path.relpath(real, os.path.realpath(folder))}")
+    if pseudonyms is not None:
+        return tuple(pseudonyms.digest("key", text)[:24] for text in named)
     return tuple(hashlib.sha256(os.fsencode(text)).hexdigest()[:24] for text in named)
 
 
@@ -72,10 +76,12 @@ class Entries:
 
     Args:
         folder: the output folder.
+        pseudonyms: where there are some, nothing is written by which an image could be known again without their salt.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pseudonyms: Pseudonyms | None = None) -> None:
         self.folder = folder
+        self.pseudonyms = pseudonyms
         self._place = folder / HIDDEN / "results"
         self._tables = folder / HIDDEN / "tables.json"
 
@@ -131,7 +137,12 @@ class Entries:
         except OSError:
             return False
         settled = all(max(part[1], part[2]) + _RACY_NS < written_ns for part in state)
-        return (settled and state == entry.state) or hash_content(file) == entry.source
+        return (settled and state == entry.state) or self.hash_source(file) == entry.source
+
+    def hash_source(self, file: Path) -> str | None:
+        """Hash the content of an image; None where it cannot be read."""
+        digest = hash_content(file)
+        return digest if digest is None or self.pseudonyms is None else self.pseudonyms.digest("content", digest)
 
     def read_tables(self) -> dict[str, tuple[int, str] | None]:
         """Size and sha256 of each table of the folder by name; None: it may be being written."""

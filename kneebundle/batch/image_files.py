@@ -15,6 +15,7 @@ from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.formats import FORMATS, Context, write_image
 from kneebundle.exchange.images import Images, OneImage
 from kneebundle.io.paths import show_path
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.reading import read_radiograph
 from kneebundle.landmarks import BONES
 from kneebundle.radiograph import Radiograph
@@ -65,10 +66,12 @@ class ImageFiles(Protocol):
         command: that the output folder belongs to.
         formats: what is written; with ``"csv"`` the run writes tables over all predictions, without ``"json"`` the
             records are hidden.
+        pseudonyms: that stand for paths and identities; None: these are written as they are.
     """
 
     command: str
     formats: tuple[str, ...]
+    pseudonyms: Pseudonyms | None
 
     def read(self, request: ImageRequest, file: Path) -> Radiograph:
         """Read an image from its absolute path.
@@ -144,6 +147,7 @@ class PredictionFiles:
 
     def __init__(self, formats: tuple[str, ...] = DEFAULT_FORMATS) -> None:
         self.formats = formats
+        self.pseudonyms: Pseudonyms | None = None
 
     def read(self, request: ImageRequest, file: Path) -> Radiograph:
         """Read a radiograph, see :func:`kneebundle.io.reading.read_radiograph`."""
@@ -151,7 +155,8 @@ class PredictionFiles:
             file, spacing_mm=request.spacing_mm, side=request.side, view=request.view, uncalibrated=True
         )
         source = request.spacing_source if image.spacing_source == "argument" else image.spacing_source
-        return dataclasses.replace(image, path=show_path(request.path), spacing_source=source)
+        known = dataclasses.replace(image, path=show_path(request.path), spacing_source=source)
+        return _deidentify(known, file, self.pseudonyms)
 
     def write(
         self, result: Prediction, source: Path, record: Path, folder: Path, name: str
@@ -171,11 +176,12 @@ class PredictionFiles:
         document = to_document(result, masks)
         writers: dict[str, Callable[[], object]] = {}
         if "seg" in self.formats and isinstance(result, LateralResult) and result.bones:
-            writers["seg"] = lambda: write_segmentation(result, source, folder / f"{name}_seg.dcm")
+            writers["seg"] = lambda: write_segmentation(result, source, folder / f"{name}_seg.dcm", self.pseudonyms)
         if "sr" in self.formats and has_content(document):
-            writers["sr"] = lambda: write_structured_report(document, source, folder / f"{name}_sr.dcm")
+            report = folder / f"{name}_sr.dcm"
+            writers["sr"] = lambda: write_structured_report(document, source, report, self.pseudonyms)
         for exchanged in self._list_exchanged():
-            context = Context(OneImage(source))
+            context = Context(OneImage(source), pseudonyms=self.pseudonyms)
             writers[exchanged] = partial(write_image, exchanged, document, folder, name, context)
         uid = result.radiograph.sop_instance_uid
         problems = {kind: problem for kind, write in writers.items() if (problem := _try(kind, write, uid)) is not None}
@@ -231,6 +237,18 @@ class PredictionFiles:
         return [name for name in _EXCHANGED if name in self.formats]
 
 
+def _deidentify(radiograph: Radiograph, file: Path, pseudonyms: Pseudonyms | None) -> Radiograph:
+    """Put pseudonyms in place of a radiograph's UID and of what its notes may say of its file."""
+    if pseudonyms is None:
+        return radiograph
+    uid = radiograph.sop_instance_uid
+    return dataclasses.replace(
+        radiograph,
+        sop_instance_uid=pseudonyms.name_uid(uid) if uid else uid,
+        notes=tuple(pseudonyms.clean(note, file) for note in radiograph.notes),
+    )
+
+
 def _try(kind: str, write: Callable[[], object], sop_instance_uid: str | None) -> KneeBundleError | None:
     """Write a format, or say why it cannot be written. A full disk is no matter of one format."""
     unfit = check_source(sop_instance_uid) if kind in _DICOM else None
@@ -261,9 +279,13 @@ class RegisteredCropFiles:
     command = "register"
     formats: tuple[str, ...] = ("json", "png")
 
+    def __init__(self) -> None:
+        self.pseudonyms: Pseudonyms | None = None
+
     def read(self, request: ImageRequest, file: Path) -> Radiograph:
         """Read a crop; it needs no size of a pixel."""
-        return dataclasses.replace(read_crop(file, request.side, request.spacing_mm), path=show_path(request.path))
+        image = dataclasses.replace(read_crop(file, request.side, request.spacing_mm), path=show_path(request.path))
+        return _deidentify(image, file, self.pseudonyms)
 
     def write(self, result: RegistrationResult, source: Path, record: Path, folder: Path, name: str) -> None:
         """Write the files of a registration."""

@@ -26,10 +26,12 @@ from kneebundle.batch.image_files import ImageFiles
 from kneebundle.batch.names import output_names
 from kneebundle.batch.reasons import describe_request, find_reason
 from kneebundle.batch.request import ImageRequest
+from kneebundle.batch.stored_records import StoredRecords
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.file_content import hash_content, read_state
+from kneebundle.io.file_content import read_state
 from kneebundle.io.folder_lock import HIDDEN, check_owner, mark_folder
 from kneebundle.io.paths import show_path
+from kneebundle.io.pseudonyms import SETTING
 from kneebundle.io.writing import remove_leftovers
 from kneebundle.reports.csv_tables import KEPT, write_errors
 
@@ -71,7 +73,8 @@ class OutputFolder:
         self.files = files
         self.advice = dict(advice or {})
         self.made_with: dict[str, Any] = json.loads(json.dumps(made_with or {}))
-        self.entries = Entries(path)
+        self.pseudonyms = files.pseudonyms
+        self.entries = Entries(path, self.pseudonyms)
         self.again: dict[int, str] = {}
         self.notes: list[str] = []
         self._staging = path / HIDDEN / "staging"
@@ -85,6 +88,8 @@ class OutputFolder:
             raise KneeBundleError(f"cannot make the output folder ({error.strerror})", path, "output") from error
         self._known = self._repair(self.entries.read_all())
         self._adopted = {} if marked else adopt_results(path, files)
+        if self.pseudonyms is not None and self._adopted:
+            raise KneeBundleError("its results are under paths; pseudonyms need a folder of their own", path, "output")
         self._known = {**self._adopted, **self._known}
         self._tables = self.entries.read_tables()
         if not marked:
@@ -95,7 +100,7 @@ class OutputFolder:
 
     def plan(self, requests: Sequence[ImageRequest]) -> list[Job]:
         """Name the files of each image: as an earlier run did, or so that no other image's files are touched."""
-        keys = [hash_paths(request.path, self.path) for request in requests]
+        keys = [hash_paths(request.path, self.path, self.pseudonyms) for request in requests]
         known: dict[int, str] = {}
         for way in range(3):  # by the path as it is given, without links, as seen from the folder
             names = {e.keys[way]: name for name, e in self._known.items() if len(e.keys) == 3}
@@ -104,13 +109,25 @@ class OutputFolder:
                 if index not in known and name is not None and name not in known.values():
                     known[index] = name
         paths = [request.path for request in requests]
+        if self.pseudonyms is not None:
+            paths = [Path(self.pseudonyms.name_path(path)) for path in paths]
+            for index, path in enumerate(paths):  # one whose entry is damaged
+                if path.name in self._known and path.name not in known.values():
+                    known.setdefault(index, path.name)
         used = set(known.values())
         fresh = output_names(paths, [name for name in self._known if name not in used])
         jobs = []
         for index, request in enumerate(requests):
-            file = request.path.absolute()
-            jobs.append(Job(index, request, file, known.get(index, fresh[index]), read_state(file)))
+            file, name = request.path.absolute(), known.get(index, fresh[index])
+            jobs.append(Job(index, self._deidentify(request, name), file, name, read_state(file)))
         return jobs
+
+    def _deidentify(self, request: ImageRequest, name: str) -> ImageRequest:
+        """The request as it will stand in the results."""
+        if self.pseudonyms is None:
+            return request
+        basis = self.pseudonyms.digest("basis", request.basis) if request.basis else ""
+        return replace(request, path=Path(name), basis=basis)
 
     def select(self, jobs: Sequence[Job], overwrite: bool) -> list[Job]:
         """The jobs that are left to do: those without a result that is still right, or with ``overwrite`` all.
@@ -127,7 +144,8 @@ class OutputFolder:
                 self.again[job.index] = reason
         self._refuse_clashes(left)
         try:
-            mark_folder(self.path, self.files.command)
+            mark = {} if self.pseudonyms is None else {SETTING: self.pseudonyms.mark}
+            mark_folder(self.path, self.files.command, mark)
             for name, entry in self._adopted.items():
                 self.entries.write(name, entry)
             self.entries.write_tables(self._tables)
@@ -170,7 +188,7 @@ class OutputFolder:
             return self._refuse(job, error)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-        reasons = dict.fromkeys(self._state_reason(problem) for problem in problems.values())
+        reasons = dict.fromkeys(self._state_reason(problem, job) for problem in problems.values())
         said = f"without {', '.join(problems)}: {'; '.join(reasons)}" if problems else None
         return Outcome(job.index, said, flagged=result.flagged)
 
@@ -200,28 +218,27 @@ class OutputFolder:
         except OSError as error:
             raise self._blame_folder(error) from error
 
-    def _read_records(self, jobs: Sequence[Job]) -> dict[str, dict[str, Any]]:
-        """The documents of all complete results by name."""
+    def _read_records(self, jobs: Sequence[Job]) -> StoredRecords:
+        """The documents of all complete results by name, each checked once."""
         order = {job.name: job.index for job in jobs}
         # the jobs' own names, too: a shared folder may list late what another machine has just written
         entries = {**self.entries.read_all(), **{n: e for n in order if (e := self.entries.read(n)) is not None}}
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, Path] = {}
         ignored = []
         for name in sorted(entries, key=lambda name: (order.get(name, len(order)), name)):
             place = entries[name].find_record(name) if entries[name].complete else None
             if place is None:
                 continue
-            record = self.files.read_record(self.path / place)
-            if record is None:
+            if self.files.read_record(self.path / place) is None:
                 ignored.append(place)
             else:
-                found[name] = record
+                found[name] = self.path / place
         if ignored:
             self.notes.append(f"left out of the tables, damaged or made in another way: {_join(ignored)}")
-        return found
+        return StoredRecords(found)
 
     def _put_in_place(self, job: Job, aside: Path, record: str, result: Any, missing: Collection[str] = ()) -> None:
-        source = hash_content(job.file) if job.state is not None else None
+        source = self.entries.hash_source(job.file) if job.state is not None else None
         if read_state(job.file) != job.state:  # it has changed since it was planned, perhaps before it was read
             source = None
         earlier = self.entries.read(job.name) or self._known.get(job.name) or Entry()
@@ -232,10 +249,10 @@ class OutputFolder:
         if foreign:
             raise KneeBundleError(f"{_join(foreign)} in the output folder is not of kneebundle", job.file, "output")
         entry = Entry(
-            hash_paths(job.request.path, self.path),
+            hash_paths(job.file, self.path, self.pseudonyms),
             {**earlier.files, **dict.fromkeys(made)},
             source=source,
-            state=job.state,
+            state=job.state if self.pseudonyms is None else None,
             request=describe_request(job.request),
             made_with=_limit_bundles(self.made_with, result),
             formats=tuple(kind for kind in self.files.formats if kind not in missing),
@@ -252,7 +269,7 @@ class OutputFolder:
 
     def _refuse(self, job: Job, error: Exception) -> Outcome:
         """An outcome with an error. An earlier result of other content goes; another one stays, and it is said."""
-        reason = self._state_reason(error)
+        reason = self._state_reason(error, job)
         entry = self.entries.read(job.name) or self._known.get(job.name)
         if entry is None or not entry.complete:
             return Outcome(job.index, reason)
@@ -303,7 +320,7 @@ class OutputFolder:
                 continue
             place = next((p for p in (f"{name}.json", f".records/{name}.json") if _is_there(self.path / p)), None)
             record = None if place is None else self.files.read_record(self.path / place)
-            keys = () if record is None else hash_paths(str(record["image"]["path"]), self.path)
+            keys = () if record is None or self.pseudonyms else hash_paths(str(record["image"]["path"]), self.path)
             there = [f for f in (place, *self.files.list_possible(name)) if f and _is_there(self.path / f)]
             entries[name] = Entry(keys, dict.fromkeys(there))
         return entries
@@ -327,7 +344,11 @@ class OutputFolder:
             f"cannot write{about} into the output folder ({error.strerror}); what is done stays done", self.path, "full"
         )
 
-    def _state_reason(self, error: Exception) -> str:
+    def _state_reason(self, error: Exception, job: Job) -> str:
+        reason = self._describe(error)
+        return reason if self.pseudonyms is None else self.pseudonyms.clean(reason, job.file)
+
+    def _describe(self, error: Exception) -> str:
         if isinstance(error, KneeBundleError):
             return error.advised(self.advice)
         if isinstance(error, OSError) and error.strerror:

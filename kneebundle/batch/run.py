@@ -25,6 +25,7 @@ from kneebundle.batch.progress import show_progress
 from kneebundle.batch.request import ImageRequest
 from kneebundle.io.folder_lock import hold_folder
 from kneebundle.io.paths import show_path
+from kneebundle.io.pseudonyms import open_pseudonyms
 from kneebundle.pipelines.by_view import Pipeline
 from kneebundle.registration.result import RegistrationResult
 from kneebundle.results import Prediction
@@ -122,6 +123,9 @@ def run_batch(
     """Make the files of images; :func:`predict_images` and :func:`register_images` differ in ``files`` alone."""
     # absolute paths, because ITK changes the working directory for a moment when it is loaded, under the threads' feet
     with hold_folder(output.absolute(), options.when_busy, _say if options.progress else None):
+        files.pseudonyms = names = open_pseudonyms(output.absolute(), options.deidentify, options.salt)
+        if names is not None:  # neither rows nor times of files tell the order of the paths
+            requests = sorted(requests, key=lambda request: names.name_path(request.path))
         folder = OutputFolder(output.absolute(), files, options.advice, made_with)
         jobs = folder.plan(requests)
         left = folder.select(jobs, options.overwrite)

@@ -23,6 +23,7 @@ from kneebundle.batch.request import ImageRequest
 from kneebundle.batch.run import RunSummary, run_batch
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.paths import find_shown
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.pipelines.by_view import Pipeline
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.dicom_source import check_source
@@ -82,7 +83,13 @@ def standardize_images(
         KneeBundleError: as :func:`kneebundle.batch.run.predict_images`.
     """
     known = {**(made_with or {}), "settings": settings.to_document()}
-    return run_batch(requests, output, StandardizedFiles(settings), pipeline, options, engine, known)
+    files = StandardizedFiles(settings)
+
+    def make_pipeline() -> Pipeline[Any]:
+        made = pipeline()
+        return RecordedPipeline(made.records, files.pseudonyms) if isinstance(made, RecordedPipeline) else made
+
+    return run_batch(requests, output, files, make_pipeline, options, engine, known)
 
 
 @dataclass(frozen=True)
@@ -108,17 +115,22 @@ class RecordedPipeline:
 
     Args:
         records: documents by the path of the image.
+        pseudonyms: that stand for the paths of the radiographs.
     """
 
-    def __init__(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, records: Mapping[str, Mapping[str, Any]], pseudonyms: Pseudonyms | None = None) -> None:
         self.records = records
+        if pseudonyms is not None:
+            self.records = {pseudonyms.name_path(find_shown(path)): record for path, record in records.items()}
 
     def predict_batch(self, radiographs: Sequence[Radiograph]) -> list[Predicted | KneeBundleError]:
         """The recorded prediction of each radiograph, or an error where the file is no longer the same."""
         return [self._find(radiograph) for radiograph in radiographs]
 
     def _find(self, radiograph: Radiograph) -> Predicted | KneeBundleError:
-        document = self.records[radiograph.path]
+        document = self.records.get(radiograph.path)
+        if document is None:
+            return KneeBundleError("its prediction is no longer found; predict it again", radiograph.path)
         image = document["image"]
         rows, columns = radiograph.orientation.pair((radiograph.rows, radiograph.columns))
         if (rows, columns) != (image["rows"], image["columns"]):
@@ -144,7 +156,7 @@ class StandardizedFiles:
 
     def __init__(self, settings: StandardSettings) -> None:
         self.settings = settings
-        self._reader = PredictionFiles(())
+        self.pseudonyms: Pseudonyms | None = None
 
     def read(self, request: ImageRequest, file: Path) -> Radiograph:
         """Read a radiograph, as for a prediction.
@@ -154,7 +166,9 @@ class StandardizedFiles:
         """
         if not file.exists():
             raise KneeBundleError("this radiograph is not there; start where it was predicted, or put it back", file)
-        image = self._reader.read(request, file)
+        reader = PredictionFiles(())
+        reader.pseudonyms = self.pseudonyms
+        image = reader.read(request, file)
         if "dicom" in self.settings.formats and check_source(image.sop_instance_uid) is not None:
             raise KneeBundleError(
                 "a DICOM picture is derived from a DICOM image, and this file is none or has no SOPInstanceUID",
@@ -166,7 +180,10 @@ class StandardizedFiles:
     def write(self, result: Predicted | Prediction, source: Path, record: Path, folder: Path, name: str) -> None:
         """Write the pictures of the knees, and last the document about them."""
         document = result.document if isinstance(result, Predicted) else to_document(result)
-        write_standardized(document, result.radiograph, self.settings, source, record, folder, name)
+        if self.pseudonyms is not None:
+            notes = [self.pseudonyms.clean(note, source) for note in document["image"]["notes"]]
+            document = {**document, "image": {**document["image"], "notes": notes}}
+        write_standardized(document, result.radiograph, self.settings, source, record, folder, name, self.pseudonyms)
 
     def read_record(self, path: Path) -> dict[str, Any] | None:
         """Read the document about the knees of an image; None where there is none with these settings."""

@@ -28,9 +28,35 @@ def bundles(folder: Path | None) -> None:
 @click.command()
 @click.argument("names", metavar="BUNDLE...", nargs=-1, required=True)
 @click.option("-o", "--output", type=PATH, required=True, help="Folder for the files; it is made if it is not there.")
-@click.option("--url", help="Address that the files will be put at; by default that of the Model Zoo.")
+@click.option(
+    "--url",
+    help="Address that the files will be put at; by default that of the Model Zoo. With --pull-request: that of the "
+    "weights, which large_files.yml then names.",
+)
 @click.option("--overwrite", is_flag=True, help="Pack a version again even if its content has changed.")
-def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool) -> None:
+@click.option(
+    "--pull-request",
+    is_flag=True,
+    help="Write models/<name>/ and ci/unit_tests/ as a pull request to the Model Zoo has them; OUT may be its clone.",
+)
+@click.option(
+    "--requires-package",
+    is_flag=True,
+    help="With --pull-request: leave kneebundle out and name it among the packages that the bundle requires; the Model "
+    "Zoo takes it from PyPI.",
+)
+@click.option(
+    "--check", is_flag=True, help="Run the Model Zoo's checks and unit tests over it, which takes minutes a bundle."
+)
+def pack(
+    names: tuple[str, ...],
+    output: Path,
+    url: str | None,
+    overwrite: bool,
+    pull_request: bool,
+    requires_package: bool,
+    check: bool,
+) -> None:
     """Pack bundles as the MONAI Model Zoo publishes them.
 
     BUNDLE is the name of an installed bundle, or a folder. OUT gets <name>_v<version>.zip, which runs without this
@@ -38,9 +64,30 @@ def pack(names: tuple[str, ...], output: Path, url: str | None, overwrite: bool)
     """
     from kneebundle.zoo.pack import MODEL_ZOO, find_bundle, pack_bundle
 
+    if (check or requires_package) and not pull_request:
+        raise click.UsageError("--check and --requires-package are for --pull-request")
     for name in names:
+        if pull_request:
+            _write_pull_request(find_bundle(name), output, url, requires_package, check)
+            continue
         packed = pack_bundle(find_bundle(name), output, url or MODEL_ZOO, overwrite)
         click.echo(f"{packed.path}  sha256 {packed.sha256}  ({packed.package_files} files of kneebundle inside)")
+
+
+def _write_pull_request(root: Path, output: Path, url: str | None, requires_package: bool, check: bool) -> None:
+    from kneebundle.zoo.pull_request import write_pull_request
+
+    request = write_pull_request(root, output, url, requires_package)
+    inside = f"{request.package_files} files of kneebundle inside" if request.package_files else "requires kneebundle"
+    click.echo(f"{request.folder}  ({inside})")
+    for path in request.tests:
+        click.echo(f"  {path}")
+    for path in request.uploads:
+        click.echo(f"  to upload: {path}")
+    if check:
+        from kneebundle.zoo.zoo_checks import check_pull_request
+
+        check_pull_request(request, lambda line: click.echo(f"  {line}"))
 
 
 @click.command()
@@ -64,8 +111,9 @@ def export(
 ) -> None:
     """Write the networks of bundles for other runtimes, as TorchScript and ONNX.
 
-    BUNDLE is the name of an installed bundle, a folder, or all. OUT gets <bundle>.ts and <bundle>.onnx, whose input is
-    called image and whose output pred. A file whose output differs from that of the network is not written.
+    BUNDLE is the name of an installed bundle, a folder, or all, which leaves out the bundle of forests; they have no
+    graph. OUT gets <bundle>.ts and <bundle>.onnx, whose input is called image and whose output pred. A file whose
+    output differs from that of the network is not written.
     """
     if weights is not None and (len(names) > 1 or names == ("all",)):
         raise click.UsageError("--weights are those of one bundle; give its name")
@@ -73,7 +121,8 @@ def export(
     from kneebundle.zoo.export import export_bundle
     from kneebundle.zoo.pack import find_bundle
 
-    for root in [b.root for b in list_bundles()] if names == ("all",) else [find_bundle(name) for name in names]:
+    trained = [b.root for b in list_bundles() if (b.root / "configs" / "train.json").is_file()]  # forests have no graph
+    for root in trained if names == ("all",) else [find_bundle(name) for name in names]:
         check_bundle(click.get_current_context(), root)
         for file in export_bundle(root, output, formats, weights, folds, opset):
             click.echo(f"{file.path}  differs from the network by {file.difference:.1e}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +11,11 @@ import click
 from kneebundle.cli.options import PATH
 
 _LANDMARKS = 16
+_FILES = {
+    "knees": ("evaluation.json", "evaluation.csv", "evaluation.png", "evaluation_knees.csv"),
+    "planning": ("planning_evaluation.json", "planning_evaluation.csv", "planning_evaluation.png"),
+}
+"""What is written, by what is evaluated."""
 
 
 @click.command()
@@ -41,14 +47,29 @@ def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output
     masks/<stem>_<bone>.png beside the truth.
     """
     from kneebundle.evaluation.planning_truth import find_truth_kinds
+    from kneebundle.io.own_files import hold_files
 
     folder = output or (predictions if predictions.is_dir() else predictions.parent)
     kinds = find_truth_kinds(truths[0])
-    if "planning" in kinds:
-        _evaluate_plannings(predictions, truths, folder)
-    if "knees" not in kinds:
-        return
     ids = _parse_landmarks(landmarks)
+    with hold_files(folder, [name for kind in kinds for name in _FILES[kind]], _is_evaluation):
+        if "planning" in kinds:
+            _evaluate_plannings(predictions, truths, folder)
+        if "knees" in kinds:
+            _evaluate_knees(predictions, truths, folder, ids)
+
+
+def _is_evaluation(path: Path) -> bool:
+    """Whether a file is of an evaluation: the JSON document beside it is one."""
+    stem = "planning_evaluation" if path.name.startswith("planning_") else "evaluation"
+    try:
+        document = json.loads(path.with_name(f"{stem}.json").read_text(encoding="utf-8"))
+        return str(document["schema"]).startswith(("kneebundle/evaluation/", "kneebundle/planning-evaluation/"))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _evaluate_knees(predictions: Path, truths: Sequence[Path], folder: Path, ids: Sequence[int]) -> None:
     from kneebundle.evaluation.landmark_report import format_each, format_summary, write_evaluation
     from kneebundle.evaluation.landmarks import compare, measure_width, summarize, summarize_each
 

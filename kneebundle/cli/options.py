@@ -61,6 +61,29 @@ when_busy_option = click.option(
 )
 
 
+def deidentify_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options for results without paths and identities."""
+    salt = click.option(
+        "--salt",
+        type=PATH,
+        help="File with the salt of --deidentify, outside OUT; it is made if it is not there. By default the salt is "
+        "kept in the settings of your account.",
+    )
+    deidentify = click.option(
+        "--deidentify",
+        is_flag=True,
+        help="Write hashes with a secret salt in place of paths and UIDs, and nothing about the patient into DICOM "
+        "files.",
+    )
+    return deidentify(salt(command))
+
+
+def check_salt(deidentify: bool, salt: Path | None) -> None:
+    """Check that a salt is given only where one is needed."""
+    if salt is not None and not deidentify:
+        raise click.UsageError("--salt is for --deidentify")
+
+
 def check_bundle(context: click.Context, folder: Path) -> None:
     """Check that a bundle, or the bundles of a folder, may run their code, or remember that they may."""
     from kneebundle.trust import check_trust, trust_bundles

@@ -18,6 +18,8 @@ from kneebundle.cli.options import (
     POSITIVE,
     Names,
     bundles_option,
+    check_salt,
+    deidentify_option,
     device_option,
     list_requests,
     output_option,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
 
 _RUNTIMES = ("auto", "torch", "onnx", "openvino")
 _PRECISIONS = ("auto", "float32", "bfloat16")
-_LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
+_LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn", "knee_landmark_rfrv")
 
 
 @click.command()
@@ -102,6 +104,7 @@ _LANDMARK_BUNDLES = ("knee_landmark_localization", "knee_landmark_scn")
 )
 @overwrite_option
 @when_busy_option
+@deidentify_option
 @click.option("--mirror", is_flag=True, help="Look for the joints in the mirrored radiograph, too: slower, steadier.")
 @bundles_option
 @click.option(
@@ -150,6 +153,8 @@ def predict(
     open_page: bool,
     overwrite: bool,
     when_busy: str,
+    deidentify: bool,
+    salt: Path | None,
     mirror: bool,
     bundles: Path | None,
     landmarks_bundle: str,
@@ -175,15 +180,17 @@ def predict(
         raise click.UsageError("give either files and folders, or --manifest FILE.csv")
     if side is not None and view == "pa-bilateral":
         raise click.UsageError("--side is for films of a single knee, and --view pa-bilateral means both")
+    check_salt(deidentify, salt)
     if "seg" in formats and view.startswith("pa-"):
         raise click.UsageError(f"--formats seg is for the bones of lateral films, and --view is {view}")
     if open_page and "html" not in formats:
         raise click.UsageError("--open shows index.html; ask for it with --formats json,csv,html")
     if engine == "local" and (address is not None or actors is not None):
         raise click.UsageError("--address and --actors are for --engine ray")
-    if verbose:
-        logging.basicConfig(format="%(message)s")
-        logging.getLogger("kneebundle").setLevel(logging.INFO)
+    if verbose:  # the logs of other libraries may quote an image's header
+        logger = logging.getLogger("kneebundle")
+        logger.addHandler(logging.StreamHandler())
+        logger.setLevel(logging.INFO)
     _start()
     from kneebundle.batch.made_with import describe_pipeline
     from kneebundle.batch.run import predict_images
@@ -211,6 +218,8 @@ def predict(
         progress=True,
         advice=ADVICE,
         when_busy=when_busy,
+        deidentify=deidentify,
+        salt=salt,
     )
     make = partial(PipelinesByView.from_bundles, networks)
     summary = predict_images(requests, output, make, options, chosen_engine, describe_pipeline(networks))
@@ -243,6 +252,7 @@ def predict(
 )
 @overwrite_option
 @when_busy_option
+@deidentify_option
 @bundles_option
 def register(
     paths: tuple[Path, ...],
@@ -255,6 +265,8 @@ def register(
     batch_size: int,
     overwrite: bool,
     when_busy: str,
+    deidentify: bool,
+    salt: Path | None,
     bundles: Path | None,
 ) -> int:
     """Register rough crops of a knee onto a reference knee.
@@ -265,6 +277,7 @@ def register(
     """
     if loss == "ncc" and reference is None:
         raise click.UsageError("--loss ncc needs a template; give a crop of a knee with --reference")
+    check_salt(deidentify, salt)
     _start()
     from kneebundle.batch.made_with import describe_registration
     from kneebundle.batch.run import register_images
@@ -274,7 +287,15 @@ def register(
         list_requests(paths, None, output, {"side": side}),
         output,
         partial(RegistrationModel.from_bundles, bundles, device, loss, reference, reference_side),
-        RunOptions(batch_size=batch_size, overwrite=overwrite, progress=True, advice=ADVICE, when_busy=when_busy),
+        RunOptions(
+            batch_size=batch_size,
+            overwrite=overwrite,
+            progress=True,
+            advice=ADVICE,
+            when_busy=when_busy,
+            deidentify=deidentify,
+            salt=salt,
+        ),
         made_with=describe_registration(bundles, loss, reference, reference_side),
     )
     click.echo(

@@ -6,11 +6,15 @@ import logging
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from kneebundle.cli.dicomweb_options import dicomweb_options, read_dicomweb
 from kneebundle.cli.options import PATH, Names, bundles_option, device_option
+
+if TYPE_CHECKING:
+    from kneebundle.dicom_node.ways_in import WaysIn
 
 _KINDS = ("sr", "gsps", "seg", "sc")
 _LOG = "%(asctime)s %(levelname)s %(message)s"
@@ -50,10 +54,14 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
     callback=_read_config,
     help="TOML file with these options by name, such as pacs = 'PACS@10.0.0.5:104'; the command line goes before it.",
 )
-@click.option("--pacs", required=True, metavar="AE@HOST:PORT", help="Where the results go.")
+@click.option("--pacs", metavar="AE@HOST:PORT", help="Where the results go by C-STORE.")
 @click.option(
-    "--allow", multiple=True, required=True, metavar="AE", help="AE title that may send films; several times for more."
+    "--allow",
+    multiple=True,
+    metavar="AE",
+    help="AE title that may send films by C-STORE; several times for more. Without it the node has no DICOM port.",
 )
+@dicomweb_options
 @click.option("--ae-title", default="KNEEBUNDLE", show_default=True, help="AE title of this node.")
 @click.option("--listen", default="0.0.0.0", show_default=True, metavar="HOST", help="Address to receive films on.")
 @click.option(
@@ -105,7 +113,7 @@ def _read_config(ctx: click.Context, param: click.Parameter, path: Path | None) 
 @bundles_option
 def serve(
     folder: Path,
-    pacs: str,
+    pacs: str | None,
     allow: tuple[str, ...],
     ae_title: str,
     listen: str,
@@ -123,8 +131,12 @@ def serve(
     retry_failed: bool,
     device: str,
     bundles: Path | None,
+    **dicomweb: Any,
 ) -> None:
-    """Receive films from a PACS by DICOM and send it the results, into the same study.
+    """Receive films from a PACS, or fetch them, and send it the results, into the same study.
+
+    Films come by C-STORE (--allow) and by STOW-RS (--stow-port), or are looked for at a DICOMweb server (--dicomweb).
+    Results go by C-STORE (--pacs) or else by STOW-RS to that server.
 
     QUEUE is a folder for the films that wait. What was acknowledged is on disk there, and a node that was killed goes
     on where it was. Stop it with Ctrl-C or SIGTERM: it finishes the film at work.
@@ -138,15 +150,23 @@ def serve(
         raise click.UsageError("--pacs-tls needs --tls-certificate, --tls-key and --tls-authority")
     from kneebundle.dicom_node.node import DicomNode
     from kneebundle.dicom_node.node_settings import NodeSettings, Peer, TlsFiles
+    from kneebundle.dicom_node.web_settings import FilmSearch
     from kneebundle.pipelines.by_view import PipelineOptions, PipelinesByView
 
     tls = TlsFiles(tls_certificate, tls_key, tls_authority) if tls_certificate and tls_key and tls_authority else None
+    server, search, stow = read_dicomweb(dicomweb)
+    destination = Peer.parse(pacs) if pacs is not None else server
+    if destination is None:
+        raise click.UsageError("results can go nowhere: give --pacs AE@HOST:PORT or --dicomweb URL")
     settings = NodeSettings(
-        pacs=Peer.parse(pacs),
+        pacs=destination,
         allowed=allow,
         ae_title=ae_title,
         host=listen,
         port=port,
+        stow=stow,
+        source=None if search is None else server,
+        search=search or FilmSearch(),
         objects=objects,
         tls=tls,
         pacs_tls=tls if pacs_tls else None,
@@ -166,9 +186,14 @@ def serve(
 
     node = DicomNode(folder, settings, load, keep_films, retry_failed)
 
-    def say_ready(port: int, page: str | None) -> None:
-        click.echo(f"{ae_title} receives films on port {port}; status at {page} (stop with Ctrl-C)")
+    def say_ready(ways_in: WaysIn, page: str | None) -> None:
+        ways = [] if ways_in.port is None else [f"{ae_title} receives films on port {ways_in.port}"]
+        ways += [] if ways_in.stow_address is None else [f"films may be posted to {ways_in.stow_address}"]
+        ways += [] if search is None else ["films are looked for at the DICOMweb server"]
+        click.echo(f"{'; '.join([*ways, f'status at {page}'])} (stop with Ctrl-C)")
 
+    if server is not None and server.shows_secret:
+        click.echo("the password or token goes to the DICOMweb server over http, where others may read it", err=True)
     node.run(say_ready)
     click.echo("stopped; what waits is in the queue and goes on with the next start")
 

@@ -16,6 +16,8 @@ from kneebundle.cli.options import (
     POSITIVE,
     Names,
     bundles_option,
+    check_salt,
+    deidentify_option,
     device_option,
     list_requests,
     output_option,
@@ -94,6 +96,7 @@ _FORMATS = ("png", "nifti", "dicom")
 @bundles_option
 @overwrite_option
 @when_busy_option
+@deidentify_option
 def standardize(
     paths: tuple[Path, ...],
     output: Path,
@@ -114,6 +117,8 @@ def standardize(
     bundles: Path | None,
     overwrite: bool,
     when_busy: str,
+    deidentify: bool,
+    salt: Path | None,
 ) -> int:
     """Cut out each knee: turned until the plateau is level, at one pixel size and picture size, left ones flipped.
 
@@ -125,6 +130,7 @@ def standardize(
     """
     if bool(paths) == (manifest is not None):
         raise click.UsageError("give either files and folders, or --manifest FILE.csv")
+    check_salt(deidentify, salt)
     from kneebundle.batch.standardized import RecordedPipeline, list_recorded, standardize_images
     from kneebundle.reports.standardized import RegionSizes, StandardGrid, StandardSettings
 
@@ -142,7 +148,15 @@ def standardize(
         known = {"side": side, "spacing_mm": spacing_mm, "view": None if view == "auto" else view}
         requests = list_requests(paths, manifest, output, known)
         pipeline, made_with = _choose_pipeline(bundles, device, {request.view for request in requests})
-    options = RunOptions(workers=workers, overwrite=overwrite, progress=True, advice=ADVICE, when_busy=when_busy)
+    options = RunOptions(
+        workers=workers,
+        overwrite=overwrite,
+        progress=True,
+        advice=ADVICE,
+        when_busy=when_busy,
+        deidentify=deidentify,
+        salt=salt,
+    )
     summary = standardize_images(requests, output, pipeline, settings, options, made_with=made_with)
     click.echo(
         f"{summary.done} radiographs done, {summary.skipped} done before, {len(summary.errors)} refused; "

@@ -24,6 +24,7 @@ from PIL import Image, UnidentifiedImageError
 from kneebundle.datasets.knee_pictures import landmark_columns
 from kneebundle.datasets.kneel_annotations import ANNOTATION_MM, Annotation, read_annotations
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.data_set_folder import hold_data_set
 from kneebundle.io.tables import number_rows, parse_number, read_table, write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
@@ -51,25 +52,27 @@ def prepare_crops(images: Path, annotations: Path, output: Path, fits: Path = _F
         Name and reason of the crops that are missing, also in ``errors.csv``; empty when the data set is complete.
 
     Raises:
-        KneeBundleError: if a table cannot be used, or none of the crops is in the folder.
+        KneeBundleError: if a table cannot be used, none of the crops is in the folder, or the output folder holds what
+            this function did not write.
     """
     rows = read_table(fits, ["image", "px_per_mm", "x4_px", "y4_px", "inverted"])
     knees = read_annotations(annotations)
     candidates = _find_crops(images)
     if not any(row["image"] in candidates for row in rows):
         raise KneeBundleError(f"none of the {len(rows)} crops (such as {rows[0]['image']}) is in this folder", images)
-    target = output / "images"
-    target.mkdir(parents=True, exist_ok=True)
     table, errors = [], []
-    for line, row in number_rows(rows):
-        try:
-            entry = _make_row(row, line, fits, knees)
-            _copy(_choose_crop(row["image"], candidates.get(row["image"], ())), target / row["image"])
-            table.append(entry)
-        except KneeBundleError as error:
-            errors.append((row["image"], error.reason))
-    write_table(output / "landmarks.csv", landmark_columns(), table)
-    write_table(output / "errors.csv", ["path", "reason"], errors)
+    with hold_data_set(output, "prepare-crops", {}, ("images",), ("landmarks.csv", "errors.csv")):
+        target = output / "images"
+        target.mkdir(parents=True, exist_ok=True)
+        for line, row in number_rows(rows):
+            try:
+                entry = _make_row(row, line, fits, knees)
+                _copy(_choose_crop(row["image"], candidates.get(row["image"], ())), target / row["image"])
+                table.append(entry)
+            except KneeBundleError as error:
+                errors.append((row["image"], error.reason))
+        write_table(output / "landmarks.csv", landmark_columns(), table)
+        write_table(output / "errors.csv", ["path", "reason"], errors)
     return errors
 
 

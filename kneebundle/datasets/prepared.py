@@ -20,6 +20,7 @@ import torch
 from monai.data import Dataset, MetaTensor
 from monai.transforms import Compose, RandomizableTrait, Transform
 
+from kneebundle.bundles import hash_file
 from kneebundle.io.writing import remove_leftovers, write_atomically
 
 __all__ = ["PreparedDataset", "decode_item", "encode_item"]
@@ -205,9 +206,7 @@ class _Digests:
     def _digest_file(self, path: Path) -> str:
         stat, key = path.stat(), str(path.absolute())
         if self.known.get(key, [])[:2] != [stat.st_size, stat.st_mtime_ns]:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            self.known[key] = [stat.st_size, stat.st_mtime_ns, digest]
+            self.known[key] = [stat.st_size, stat.st_mtime_ns, hash_file(path)]
             self._is_changed = True
         return str(self.known[key][2])
 

@@ -31,6 +31,7 @@ __all__ = [
     "write_films",
     "benchmark_speed",
     "measure_matrix_rate",
+    "measure_memory",
     "measure_scaling",
     "run_process",
 ]
@@ -46,6 +47,9 @@ found = [time.perf_counter() - start, usage.ru_utime + usage.ru_stime, usage.ru_
 found.append(os.waitstatus_to_exitcode(status))
 json.dump(found, open(sys.argv[1], "w"))
 """
+
+
+_DIFFERENT_KNEES, _DIFFERENT_FILMS = 20, 8
 
 
 @dataclass(frozen=True)
@@ -148,7 +152,7 @@ def measure_matrix_rate(rounds: int = 5, size: int = 1024) -> float:
 
 
 def write_films(folder: Path, count: int, spacing_mm: float) -> Path:
-    """Draw bilateral films into a folder, as DICOM files of 16 bits.
+    """Draw bilateral films into a folder, as DICOM files of 16 bits; of many, some under several names.
 
     Returns:
         The folder.
@@ -160,12 +164,15 @@ def write_films(folder: Path, count: int, spacing_mm: float) -> Path:
     knees = PhantomKnees(min(2 * count, 8), seed=5, size_mm=110.0)
     drawn = [(*knees[k], knees.side(k)) for k in range(len(knees))]
     images = [KneeImage(film.pixels, film.spacing_mm[0], points.points, side) for film, points, _, side in drawn]
-    films = BilateralFilms(images, count, 5, spacing_mm, implants=0.0)
+    different = min(count, _DIFFERENT_FILMS)
+    films = BilateralFilms(images, different, 5, spacing_mm, implants=0.0)
     folder.mkdir(parents=True)
-    for number in range(count):
+    for number in range(different):
         film, _ = films[number]
         pixels = np.round(film.pixels).astype(np.uint16)
         write_dicom(folder / f"film_{number:04d}.dcm", pixels, film.spacing_mm, view="pa-bilateral")
+    for number in range(different, count):
+        (folder / f"film_{number:04d}.dcm").hardlink_to(folder / f"film_{number % different:04d}.dcm")
     return folder
 
 
@@ -331,5 +338,45 @@ def measure_scaling(
         for number, (row, folder, threads) in enumerate(cases):
             report(row)
             cost, _ = run_process(_command(now, predict, films=folder, output=place / f"out{number}"), place, threads)
+            costs.append(replace(cost, row=row, which="now"))
+    return costs
+
+
+def measure_memory(
+    predict: Sequence[str], films: Sequence[int] = (200, 2000), report: Callable[[str], None] = lambda line: None
+) -> list[Cost]:
+    """Measure the memory of predictions by the number of films, small drawn crops of one knee; it should not grow.
+
+    Args:
+        predict: see :class:`SpeedPlan`.
+        films: numbers of films, a process each.
+        report: called with each thing that is begun.
+
+    Raises:
+        KneeBundleError: if a process fails.
+    """
+    from kneebundle.io.dicom_writing import write_dicom
+    from kneebundle.phantoms.pa.knee import PhantomKnees
+
+    now = Contender("now", Path(sys.executable))
+    costs = []
+    with tempfile.TemporaryDirectory(prefix="memory-") as name:
+        place = Path(name)
+        drawn = place / "drawn"
+        drawn.mkdir()
+        for number, (film, *_) in enumerate(PhantomKnees(min(_DIFFERENT_KNEES, max(films)), seed=7, spacing_mm=0.5)):
+            write_dicom(drawn / f"{number}.dcm", film.pixels.astype(np.uint16), film.spacing_mm, view="pa-single")
+        knees = sorted(drawn.iterdir())
+        for count in films:
+            row, folder = f"{count} crops of a knee", place / f"n{count}"
+            report(row)
+            folder.mkdir()
+            for number in range(count):
+                (folder / f"knee_{number:05d}.dcm").hardlink_to(knees[number % len(knees)])  # a link is read once
+            output = place / f"out{count}"
+            cost, _ = run_process(_command(now, predict, films=folder, output=output), place)
+            done = len(list(output.glob("knee_*.json")))
+            if done != count:
+                raise KneeBundleError(f"{done} of {count} crops were predicted", output)
             costs.append(replace(cost, row=row, which="now"))
     return costs

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from kneebundle.io.tables import write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.metrics.functional import cumulative_curve
 
 __all__ = ["save_error_curves"]
+
+_MOST_INSIDE = 6
+"""More names than these stand below the plot."""
 
 
 def save_error_curves(
@@ -44,11 +47,8 @@ def save_error_curves(
 
 
 def _write_table(path: Path, radii: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
-    with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["radius_mm", *curves])
-        for row in zip(radii, *curves.values(), strict=True):
-            writer.writerow([f"{value:.4f}" for value in row])
+    rows = zip(radii, *curves.values(), strict=True)
+    write_table(path, ["radius_mm", *curves], [[f"{value:.4f}" for value in row] for row in rows])
 
 
 def _write_picture(path: Path, radii: np.ndarray, curves: Mapping[str, np.ndarray]) -> None:
@@ -64,6 +64,10 @@ def _write_picture(path: Path, radii: np.ndarray, curves: Mapping[str, np.ndarra
         xlim=(0.0, radii[-1]), ylim=(0.0, 101.0), xlabel="distance from the label, mm", ylabel="landmarks within it, %"
     )
     axes.grid(alpha=0.3)
-    axes.legend(loc="lower right")
+    if len(curves) <= _MOST_INSIDE:
+        axes.legend(loc="lower right")
+    else:
+        figure.set_figheight(4.0 + 0.13 * len(curves))
+        figure.legend(loc="outside lower center", ncols=2, fontsize="small")
     with write_atomically(path) as temporary:
         figure.savefig(temporary, format="png")

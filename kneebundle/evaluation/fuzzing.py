@@ -1,14 +1,19 @@
-"""Damaged files by the thousand: each must be read or be an error in one line, quickly and within memory."""
+"""Damaged files by the thousand: each must be read or be an error in one line, quickly and within memory.
+
+What is damaged and who reads it is a :class:`FuzzTarget`; each is run in a process of its own, which is started anew
+when it dies.
+"""
 
 from __future__ import annotations
 
-import gzip
+import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,12 +23,45 @@ import numpy as np
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["FuzzReport", "fuzz_readers", "make_seeds", "mutate", "read_all"]
+__all__ = ["TARGETS", "FuzzReport", "FuzzTarget", "format_reports", "fuzz", "mutate", "read_all"]
 
 _SECONDS = 10.0
 _MEMORY_MB = 2048
 _PATIENCE_S = 120.0
 _LONGEST_LINE = 500
+_HALF_WRITTEN = re.compile(r"\.kneebundle-[0-9a-f]{12}.*|probe-.*")
+
+
+@dataclass(frozen=True)
+class FuzzTarget:
+    """A kind of file that is damaged, and what reads it.
+
+    Attributes:
+        name: of the kind.
+        share: how many of 100 damaged files are of it.
+        opener: ``module:function``; the function is given a folder, writes whole files into it and gives them, with
+            what is called with a damaged one.
+    """
+
+    name: str
+    share: int
+    opener: str
+
+
+_HERE = "kneebundle.evaluation.fuzz_targets"
+TARGETS = (
+    FuzzTarget("images", 40, f"{_HERE}:open_images"),
+    FuzzTarget("predictions", 16, f"{_HERE}:open_predictions"),
+    FuzzTarget("tables", 12, f"{_HERE}:open_tables"),
+    FuzzTarget("exchanged", 10, f"{_HERE}:open_exchanged"),
+    FuzzTarget("folders", 8, f"{_HERE}:open_folders"),
+    FuzzTarget("bundles", 6, f"{_HERE}:open_bundles"),
+    FuzzTarget("annotate", 4, f"{_HERE}:open_annotation_server"),
+    FuzzTarget("label", 4, "kneebundle.label_app.fuzzed_requests:open_label"),
+)
+"""What is damaged, in shares of 100."""
+
+Reader = Callable[[Path], object]
 
 
 @dataclass
@@ -44,63 +82,19 @@ class FuzzReport:
     slowest_s: float = 0.0
     memory_mb: float = 0.0
 
-    def format(self) -> str:
-        """Format as the lines of a Markdown table."""
-        rows = [
-            ("files read", self.read),
-            ("errors in one line", self.errors),
-            ("faults", len(self.faults)),
-            ("slowest file", f"{self.slowest_s:.2f} processor seconds"),
-            ("largest memory of the reading process", f"{self.memory_mb:.0f} MB"),
-        ]
-        lines = ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)]
-        return "\n".join([*lines, *(f"{name}: {what}" for name, what in self.faults[:50])])
+    def list_cells(self) -> list[str]:
+        """The cells of a row of :func:`format_reports`."""
+        numbers = (str(self.read), str(self.errors), str(len(self.faults)))
+        return [*numbers, f"{self.slowest_s:.2f}", f"{self.memory_mb:.0f}"]
 
 
-def make_seeds(folder: Path) -> list[Path]:
-    """Write small files of each format that is read, and the tables, to be damaged.
-
-    Args:
-        folder: gets them; made if it is not there.
-
-    Returns:
-        The files.
-    """
-    import nibabel
-    from PIL import Image
-    from pydicom import uid
-
-    from kneebundle.io.dicom_writing import write_dicom
-
-    folder.mkdir(parents=True, exist_ok=True)
-    rows, columns = np.mgrid[:120, :100].astype(float)
-    grey = (600 + 8 * rows + 5 * columns + 1200 * (np.hypot(columns - 50, rows - 60) < 30)).astype(np.uint16)
-    syntaxes = {
-        "plain": uid.ExplicitVRLittleEndian,
-        "implicit": uid.ImplicitVRLittleEndian,
-        "big": uid.ExplicitVRBigEndian,
-        "deflated": uid.DeflatedExplicitVRLittleEndian,
-        "rle": uid.RLELossless,
-        "jls": uid.JPEGLSLossless,
-        "j2k": uid.JPEG2000Lossless,
-    }
-    for name, syntax in syntaxes.items():
-        write_dicom(folder / f"{name}.dcm", grey, (0.3, 0.3), transfer_syntax=syntax)
-    eight = (grey >> 4).astype(np.uint8)
-    Image.fromarray(eight).save(folder / "grey.png")
-    Image.fromarray(grey).save(folder / "grey16.png")
-    Image.fromarray(eight).save(folder / "grey.jpg")
-    Image.fromarray(np.stack([eight] * 3, axis=-1)).save(folder / "colour.jpg")
-    image = nibabel.Nifti1Image(np.ascontiguousarray(grey.T)[..., None], np.diag([-0.3, -0.3, 1, 1]))
-    image.header.set_xyzt_units("mm")
-    nibabel.save(image, folder / "plain.nii")
-    (folder / "packed.nii.gz").write_bytes(gzip.compress((folder / "plain.nii").read_bytes()))
-    header = (
-        "ObjectType = Image\nNDims = 2\nBinaryData = True\nBinaryDataByteOrderMSB = False\nElementSpacing = 0.3 0.3\n"
-    )
-    header += "DimSize = 100 120\nElementType = MET_USHORT\nElementDataFile = LOCAL\n"
-    (folder / "plain.mha").write_bytes(header.encode() + grey.tobytes())
-    return sorted(path for path in folder.iterdir() if path.is_file())
+def format_reports(reports: dict[str, FuzzReport]) -> str:
+    """Format reports by name as a Markdown table, and up to 50 faults of each below it."""
+    head = ["", "read", "errors in one line", "faults", "slowest, processor s", "largest memory, MB"]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    lines += [f"| {' | '.join([name, *report.list_cells()])} |" for name, report in reports.items()]
+    faults = [(name, *fault) for name, report in reports.items() for fault in report.faults[:50]]
+    return "\n".join([*lines, *(f"{name}: {file}: {what}" for name, file, what in faults)])
 
 
 def mutate(content: bytes, rng: np.random.Generator) -> bytes:
@@ -116,7 +110,7 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
         if not data:
             break
         place = _choose_place(len(data), rng)
-        what = int(rng.integers(8))
+        what = int(rng.integers(9))
         if what == 0:
             data[place] ^= 1 << int(rng.integers(8))
         elif what == 1:
@@ -135,11 +129,26 @@ def mutate(content: bytes, rng: np.random.Generator) -> bytes:
             size = int(rng.choice([2, 4]))
             order: Any = rng.choice(["little", "big"])
             data[place : place + size] = (value % 256**size).to_bytes(size, order)
-        else:
+        elif what == 7:
             other = _choose_place(len(data), rng)
             length = int(rng.integers(1, 32))
             data[place : place + length] = data[other : other + length]
+        else:
+            data = _replace_word(data, rng)
     return bytes(data)
+
+
+_WORDS = re.compile(rb"-?\d+(?:\.\d+)?|\"[^\"\n]{0,40}\"|null|true|false")
+_OTHER_WORDS = (b"", b"0", b"-1", b"1e999", b"nan", b"99999999999999999999", b"null", b'""', b"[]", b"{}", b'"=1+1"')
+
+
+def _replace_word(data: bytearray, rng: np.random.Generator) -> bytearray:
+    """Put another value in place of a number or text, so that tables and JSON stay such and say nonsense."""
+    words = [found.span() for found in _WORDS.finditer(bytes(data[:65536]))]
+    if not words:
+        return data
+    start, end = words[int(rng.integers(len(words)))]
+    return data[:start] + _OTHER_WORDS[int(rng.integers(len(_OTHER_WORDS)))] + data[end:]
 
 
 def _choose_place(length: int, rng: np.random.Generator) -> int:
@@ -147,30 +156,39 @@ def _choose_place(length: int, rng: np.random.Generator) -> int:
     return int(rng.integers(min(length, 1024) if rng.random() < 0.7 else length))
 
 
-def fuzz_readers(seeds: list[Path], folder: Path, count: int, seed: int = 0) -> FuzzReport:
-    """Damage files and read each, in a process of its own that is started anew when it dies.
+def fuzz(target: FuzzTarget, folder: Path, count: int, seed: int = 0) -> FuzzReport:
+    """Damage whole files of a kind and read each.
 
     Args:
-        seeds: files to damage.
-        folder: where the damaged files are written; faulty ones stay there.
+        target: the kind.
+        folder: for whole and damaged files; faulty ones stay there, in ``damaged``.
         count: of damaged files.
         seed: decides the damage.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    return read_all(_write_damaged(seeds, folder, count, seed), delete=True)
+    damaged = folder / "damaged"
+    damaged.mkdir(parents=True, exist_ok=True)
+    process = _Process(target.opener, folder)
+    contents = [(path.name, path.read_bytes()) for path in process.seeds]
+
+    def write_damaged() -> Iterable[Path]:
+        for number in range(count):
+            name, content = contents[number % len(contents)]
+            path = damaged / f"{seed}_{number:06d}_{name}"
+            path.write_bytes(mutate(content, np.random.default_rng((seed, number))))
+            yield path
+
+    return _ask_about(write_damaged(), process, delete=True)
 
 
-def read_all(paths: Iterable[Path], delete: bool = False) -> FuzzReport:
-    """Read files in a process of its own that is started anew when it dies.
+def read_all(paths: Sequence[Path], target: FuzzTarget, folder: Path) -> FuzzReport:
+    """Read files as they are, see :func:`fuzz`; they stay where they are."""
+    return _ask_about(paths, _Process(target.opener, folder), delete=False)
 
-    Args:
-        paths: the files.
-        delete: the files that are read, or an error in one line.
-    """
+
+def _ask_about(paths: Iterable[Path], process: _Process, delete: bool) -> FuzzReport:
     report = FuzzReport()
-    process = _start()
     for path in paths:
-        answer = _ask(process, path)
+        answer = process.ask(path)
         seconds = 0.0 if answer is None else float(answer["seconds"])
         fault = "the process died or did not answer" if answer is None else answer.get("fault")
         memory_mb = 0.0 if answer is None else float(answer["memory_mb"])
@@ -180,8 +198,7 @@ def read_all(paths: Iterable[Path], delete: bool = False) -> FuzzReport:
             fault = f"{memory_mb:.0f} MB"
         if fault is not None:
             report.faults.append((path.name, fault))
-            process.kill()
-            process = _start()
+            process.restart()
             continue
         report.slowest_s = max(report.slowest_s, seconds)
         report.memory_mb = max(report.memory_mb, memory_mb)
@@ -191,60 +208,90 @@ def read_all(paths: Iterable[Path], delete: bool = False) -> FuzzReport:
             report.read += 1
         if delete:
             path.unlink()
-    process.kill()
+    process.end()
     return report
 
 
-def _write_damaged(seeds: list[Path], folder: Path, count: int, seed: int) -> Iterator[Path]:
-    contents = [(path.name, path.read_bytes()) for path in seeds]
-    for number in range(count):
-        rng = np.random.default_rng((seed, number))
-        name, content = contents[number % len(contents)]
-        path = folder / f"{seed}_{number:06d}_{name}"
-        path.write_bytes(mutate(content, rng))
-        yield path
+class _Process:
+    """The process that reads.
+
+    Args:
+        opener: of a target.
+        folder: for its files.
+
+    Attributes:
+        seeds: the whole files.
+    """
+
+    def __init__(self, opener: str, folder: Path) -> None:
+        self.opener, self.folder = opener, folder
+        self.seeds: list[Path] = []
+        self.restart()
+
+    def restart(self) -> None:
+        if hasattr(self, "_process"):
+            self.end()
+        self._process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", _SERVE, self.opener, str(self.folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        line = self._answer()
+        if not line:
+            raise RuntimeError(f"{self.opener} does not start")
+        self.seeds = [Path(name) for name in json.loads(line)]
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def ask(self, path: Path) -> dict[str, Any] | None:
+        """What became of the file; None if the process died, or had to be ended because it did not answer."""
+        assert self._process.stdin is not None
+        timer = threading.Timer(_PATIENCE_S, self._process.kill)
+        timer.start()
+        try:
+            self._process.stdin.write(f"{path}\n")
+            self._process.stdin.flush()
+            line = self._answer()
+        except OSError:
+            return None
+        finally:
+            timer.cancel()
+        return json.loads(line) if line.endswith("\n") else None
+
+    def _answer(self) -> str:
+        """The next line that is one of :func:`_say`; libraries print, too."""
+        assert self._process.stdout is not None
+        while line := self._process.stdout.readline():
+            if line.startswith(_SIGN):
+                return line.removeprefix(_SIGN)
+        return ""
 
 
-def _start() -> subprocess.Popen[str]:
-    """Start the process that reads; returns when all is imported."""
-    process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", "from kneebundle.evaluation.fuzzing import _serve; _serve()"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    return process
+_SERVE = "import sys; from kneebundle.evaluation.fuzzing import _serve; _serve(*sys.argv[1:])"
+_SIGN = "kneebundle-fuzz "
 
 
-def _ask(process: subprocess.Popen[str], path: Path) -> dict[str, Any] | None:
-    """What became of the file; None if the process died, or had to be ended because it did not answer."""
-    assert process.stdin is not None and process.stdout is not None
-    timer = threading.Timer(_PATIENCE_S, process.kill)
-    timer.start()
-    try:
-        process.stdin.write(f"{path}\n")
-        process.stdin.flush()
-        line = process.stdout.readline()
-    except OSError:
-        return None
-    finally:
-        timer.cancel()
-    return json.loads(line) if line.endswith("\n") else None
+def _say(content: object) -> None:
+    print(f"{_SIGN}{json.dumps(content)}", flush=True)
 
 
-def _serve() -> None:
+def _serve(opener: str, folder: str) -> None:
     """Read the files whose names come on stdin; say for each what became of it."""
-    from kneebundle.io.reading import read_radiograph
-
-    print("ready", flush=True)
+    module, name = opener.split(":")
+    (Path(folder) / "damaged").mkdir(parents=True, exist_ok=True)
+    seeds, read = getattr(importlib.import_module(module), name)(Path(folder))
+    _say([str(path) for path in seeds])
     for line in sys.stdin:
         begin = _measure_processor_time()
-        answer = _try(partial(read_radiograph, Path(line.rstrip("\n")), spacing_mm=0.3))
+        answer = _try(partial(read, Path(line.rstrip("\n"))))
+        if "fault" not in answer and (left := _find_half_written(Path(folder))):
+            answer = {"fault": f"half written: {left}"}
         seconds = _measure_processor_time() - begin
-        print(json.dumps({**answer, "seconds": seconds, "memory_mb": _measure_memory()}), flush=True)
+        _say({**answer, "seconds": seconds, "memory_mb": _measure_memory()})
 
 
 def _try(read: Callable[[], object]) -> dict[str, Any]:
@@ -258,6 +305,11 @@ def _try(read: Callable[[], object]) -> dict[str, Any]:
     except BaseException as error:  # that is what is looked for
         return {"fault": f"{type(error).__name__}: {error}"[:300]}
     return {}
+
+
+def _find_half_written(folder: Path) -> str | None:
+    found = (path for path in folder.rglob(".*") if _HALF_WRITTEN.fullmatch(path.name))
+    return next((path.name for path in found), None)
 
 
 def _measure_processor_time() -> float:

@@ -6,7 +6,6 @@ are) comes from a table of marks that lies beside them.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections import Counter
@@ -20,7 +19,7 @@ from PIL import Image, ImageDraw
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
-from kneebundle.io.tables import read_table
+from kneebundle.io.tables import read_table, write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
 from kneebundle.pipelines.knee_pa import KneePipeline
@@ -324,10 +323,7 @@ def format_outcomes(rows: Sequence[Mapping[str, Any]], films: Mapping[str, int])
 def _write_rows(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """The rows of :func:`judge_outcome` as CSV."""
     names = ["group", "image", "kind", "side", "verdict", "flagged", "confidence", "flags"]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, names, restval="")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_table(path, names, [[row.get(name) for name in names] for row in rows])
 
 
 def write_benchmark(pipeline: KneePipeline, cases: Iterable[Case], marks: Sequence[Mark], out: Path) -> str:

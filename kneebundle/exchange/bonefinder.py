@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.attributes import format_number
 from kneebundle.exchange.documents import (
     LATERAL_NAMES,
@@ -116,7 +116,7 @@ def _parse(path: Path) -> Sequence[tuple[float, float]]:
         pairs = [line.split() for line in found[2].splitlines() if line.strip()] if found else []
         points = [(float(x), float(y)) for x, y in pairs]
     except (OSError, ValueError) as error:
-        raise KneeBundleError(f"the points cannot be read ({error})", path) from error
+        raise KneeBundleError(f"the points cannot be read ({in_brief(error)})", path) from error
     if found is None or len(points) != int(found[1]):
         raise KneeBundleError("not a point file: version, n_points and as many points between braces are needed", path)
     if len(points) == _FULL_MODEL:

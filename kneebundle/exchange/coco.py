@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.attributes import parse_optional
 from kneebundle.exchange.documents import (
     LATERAL_NAMES,
@@ -87,7 +87,7 @@ def read_coco(content: Mapping[str, Any], path: Path, images: Images) -> list[Do
             if annotation.get("keypoints") and _is_knee(category):
                 marks[annotation["image_id"]] += _read_annotation(annotation, category, path)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise KneeBundleError(f"not a file of COCO keypoints ({error!r})", path) from error
+        raise KneeBundleError(f"not a file of COCO keypoints ({in_brief(error)})", path) from error
     return [make_document(images.complete(facts), marks[number]) for number, facts in listed.items()]
 
 

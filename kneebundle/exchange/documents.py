@@ -158,14 +158,10 @@ def list_marks(document: Mapping[str, Any]) -> list[Mark]:
 def _read_mark(point: Mapping[str, Any], side: str | None) -> Mark:
     if point["name"] not in (*KNEE_PA.names, *LATERAL_NAMES):
         raise KneeBundleError(f"there is no landmark {point['name']!r}; names such as tibia_center are needed")
-    return Mark(
-        side,
-        str(point["name"]),
-        float(point["x_px"]),
-        float(point["y_px"]),
-        point.get("confidence"),
-        point.get("radius_mm"),
-    )
+    if side not in ("R", "L", None):
+        raise KneeBundleError(f"a side is {str(side)[:20]!r}; R or L is needed")
+    further = [None if point.get(name) is None else float(point[name]) for name in ("confidence", "radius_mm")]
+    return Mark(side, str(point["name"]), float(point["x_px"]), float(point["y_px"]), *further)
 
 
 def parse_label(label: str, default_side: str | None = None) -> tuple[str | None, str] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.bonefinder import PointUnit, list_pts_files, read_pts, write_pts
 from kneebundle.exchange.coco import read_coco, write_coco
 from kneebundle.exchange.documents import Document, list_marks, make_document, read_facts
@@ -20,6 +20,7 @@ from kneebundle.exchange.slicer import read_slicer
 from kneebundle.exchange.structured_report import read_structured_report
 from kneebundle.exchange.tables import LANDMARK_KEYS, TRUTH_KEYS, read_landmark_table, read_truth, write_truth
 from kneebundle.exchange.via import read_via_csv, read_via_json, write_via_csv, write_via_json
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.reports.csv_tables import write_landmarks
 from kneebundle.reports.dicom_sr import write_structured_report
 from kneebundle.reports.json_report import SCHEMA, write_document
@@ -38,10 +39,12 @@ class Context:
     Attributes:
         images: where the images may be.
         pts_unit: of BoneFinder's points.
+        pseudonyms: that stand for identities in DICOM objects; None: these are taken over from the image.
     """
 
     images: Images = field(default_factory=Images)
     pts_unit: PointUnit = "px"
+    pseudonyms: Pseudonyms | None = None
 
 
 _Reader = Callable[[Path, Context], list[Document]]
@@ -71,7 +74,7 @@ def _load(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
-        raise KneeBundleError(f"it cannot be read as JSON ({error})", path) from error
+        raise KneeBundleError(f"it cannot be read as JSON ({in_brief(error)})", path) from error
 
 
 def _read_json(path: Path, context: Context) -> list[Document]:
@@ -83,7 +86,7 @@ def _read_json(path: Path, context: Context) -> list[Document]:
     except KneeBundleError as error:
         raise KneeBundleError(error.reason, path, error.field) from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise KneeBundleError(f"a point or the image is not as in a prediction ({error!r})", path) from error
+        raise KneeBundleError(f"a point or the image is not as in a prediction ({in_brief(error)})", path) from error
     return [document]
 
 
@@ -97,13 +100,13 @@ def _write_sr(documents: Sequence[Document], path: Path, context: Context) -> No
     document = documents[0]
     source = context.images.demand(document, "a structured report refers to it")
     facts = context.images.complete(read_facts(document))
-    write_structured_report({**document, "image": facts.to_dict()}, source, path)
+    write_structured_report({**document, "image": facts.to_dict()}, source, path, context.pseudonyms)
 
 
 def _write_gsps(documents: Sequence[Document], path: Path, context: Context) -> None:
     source = context.images.demand(documents[0], "a presentation state refers to it")
     facts = context.images.complete(read_facts(documents[0]))
-    write_gsps({**documents[0], "image": facts.to_dict()}, source, path)
+    write_gsps({**documents[0], "image": facts.to_dict()}, source, path, context.pseudonyms)
 
 
 def _write_pts(documents: Sequence[Document], path: Path, context: Context) -> None:

@@ -28,6 +28,7 @@ from kneebundle.exchange.documents import (
 )
 from kneebundle.exchange.images import Images
 from kneebundle.io.dicom_pixels import decode_pixels
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
 from kneebundle.reports.dicom_source import MAKER, read_source, suppress_warnings
@@ -48,13 +49,14 @@ _LAYERS = {
 }
 
 
-def write_gsps(document: Document, source: Path, path: Path) -> None:
+def write_gsps(document: Document, source: Path, path: Path, pseudonyms: Pseudonyms | None = None) -> None:
     """Write a presentation state of an image, atomically.
 
     Args:
         document: of the image, with points.
         source: its DICOM file.
         path: where to write.
+        pseudonyms: that stand for the identities of the image.
 
     Raises:
         KneeBundleError: if there is no point, or the source does not say which image it is.
@@ -63,7 +65,7 @@ def write_gsps(document: Document, source: Path, path: Path) -> None:
     if not marks:
         raise KneeBundleError("there is no point to draw", document["image"]["path"])
     with suppress_warnings(), write_atomically(path) as temporary:
-        _make_state(document, marks, source).save_as(temporary, enforce_file_format=True)
+        _make_state(document, marks, source, pseudonyms).save_as(temporary, enforce_file_format=True)
 
 
 def read_gsps(path: Path, images: Images) -> list[Document]:
@@ -77,7 +79,7 @@ def read_gsps(path: Path, images: Images) -> list[Document]:
     try:
         with suppress_warnings():
             state = dcmread(path)
-            image = state.ReferencedSeriesSequence[0].ReferencedImageSequence[0]
+            uid = str(state.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID)
             graphics = [
                 graphic
                 for annotation in state.get("GraphicAnnotationSequence", ())
@@ -85,10 +87,9 @@ def read_gsps(path: Path, images: Images) -> list[Document]:
                 if graphic.GraphicType == "POINT"
             ]
             marks = [mark for graphic in graphics for mark in _read_point(graphic)]
-    except (OSError, AttributeError, IndexError, ValueError, TypeError) as error:
-        raise KneeBundleError(f"not a presentation state with graphics ({error!r})", path) from error
+    except Exception as error:  # whatever a damaged file makes pydicom say
+        raise KneeBundleError(f"not a presentation state with graphics ({type(error).__name__})", path) from error
     check_known(len(graphics), marks, path)
-    uid = str(image.ReferencedSOPInstanceUID)
     file = images.find("", uid)
     name = path.stem.removesuffix("_gsps")
     found = images.find(name) if file is None else file
@@ -106,10 +107,10 @@ def _read_point(graphic: Dataset) -> Iterator[Mark]:
         yield Mark(*named, x, y)
 
 
-def _make_state(document: Document, marks: Sequence[Mark], source: Path) -> Any:
+def _make_state(document: Document, marks: Sequence[Mark], source: Path, pseudonyms: Pseudonyms | None) -> Any:
     import highdicom as hd
 
-    image = read_source(source)
+    image = read_source(source, pseudonyms)
     models = document["models"] or [{"sha256": MAKER}]
     layers = {
         name: hd.pr.GraphicLayer(name, number, description, hd.color.CIELabColor.from_rgb(*color))

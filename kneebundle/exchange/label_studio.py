@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.attributes import format_facts, format_number, parse_facts, parse_optional
 from kneebundle.exchange.documents import (
     LATERAL_NAMES,
@@ -70,7 +70,9 @@ def read_label_studio(content: Any, path: Path, images: Images) -> list[Document
     try:
         return [_read_task(task, path, images) for task in content]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise KneeBundleError(f"not the tasks of Label Studio ({error!r}); export them as JSON", path) from error
+        raise KneeBundleError(
+            f"not the tasks of Label Studio ({in_brief(error)}); export them as JSON", path
+        ) from error
 
 
 def _make_task(document: Document, number: int, images: Images) -> dict[str, Any]:

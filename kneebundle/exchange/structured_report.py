@@ -46,7 +46,9 @@ def read_structured_report(path: Path, images: Images) -> list[Document]:
     except KneeBundleError:
         raise
     except Exception as error:
-        raise KneeBundleError(f"not a structured report of measurements, TID 1500 ({error!r})", path) from error
+        raise KneeBundleError(
+            f"not a structured report of measurements, TID 1500 ({type(error).__name__})", path
+        ) from error
     check_known(len(groups), marks, path)
     document = make_document(images.complete(facts), marks)
     for knee in document.get("knees", [document.get("planning")]):

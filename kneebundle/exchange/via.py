@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.exchange.attributes import format_facts, format_number, parse_facts, parse_optional
 from kneebundle.exchange.documents import Document, Mark, list_marks, make_document, parse_label, read_facts
 from kneebundle.exchange.images import Images
@@ -90,7 +90,7 @@ def read_via_csv(path: Path, images: Images) -> list[Document]:
         with path.open(newline="", encoding="utf-8-sig") as stream:
             rows = list(csv.reader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise KneeBundleError(f"the table cannot be read ({error})", path) from error
+        raise KneeBundleError(f"the table cannot be read ({in_brief(error)})", path) from error
     header = [name.strip().lstrip("#") for name in rows[0]] if rows else []
     missing = [name for name in VIA_COLUMNS if name not in header and name not in ("file_size", "region_count")]
     if missing:
@@ -194,7 +194,7 @@ def _read_shape(shape: Mapping[str, Any], image: str, path: Path) -> list[tuple[
             pairs = zip(shape["all_points_x"], shape["all_points_y"], strict=True)
             return [(float(x), float(y)) for x, y in pairs]
     except (KeyError, TypeError, ValueError) as error:
-        raise KneeBundleError(f"a point of {image} has no place ({error!r})", path) from error
+        raise KneeBundleError(f"a point of {image} has no place ({in_brief(error)})", path) from error
     return []
 
 
@@ -221,5 +221,6 @@ def _parse(text: str | None, where: str, path: Path) -> dict[str, Any]:
     try:
         content = json.loads(text) if text and text.strip() else {}
     except ValueError as error:
-        raise KneeBundleError(f"{where}: {text!r} is no JSON; a table that VIA exported is needed", path) from error
+        said = f"{where}: {in_brief(ValueError(text), 60)!r} is no JSON; a table that VIA exported is needed"
+        raise KneeBundleError(said, path) from error
     return content if isinstance(content, dict) else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.handlers.tensorboard_handlers import TensorBoardHandler
 
+from kneebundle.io.tables import write_table
 from kneebundle.io.writing import write_atomically
 
 __all__ = ["TaskWeightLog", "plot_task_weights"]
@@ -100,13 +100,9 @@ class TaskWeightLog(TensorBoardHandler):
 
     def _write_table(self, tasks: Sequence[str]) -> None:
         self.stem.parent.mkdir(parents=True, exist_ok=True)
-        with (
-            write_atomically(self.stem.with_name(self.stem.name + ".csv")) as temporary,
-            temporary.open("w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.writer(file)
-            writer.writerow(["epoch", "stage", "task", "weight", "loss"])
-            for epoch, weights, losses in zip(self.epochs, self.weights, self.losses, strict=True):
-                for (stage, task), weight in np.ndenumerate(weights.numpy()):
-                    loss = float(losses[stage, task])
-                    writer.writerow([epoch, stage + 1, tasks[task], f"{float(weight):.5f}", f"{loss:.6g}"])
+        rows = []
+        for epoch, weights, losses in zip(self.epochs, self.weights, self.losses, strict=True):
+            for (stage, task), weight in np.ndenumerate(weights.numpy()):
+                loss = float(losses[stage, task])
+                rows.append([epoch, stage + 1, tasks[task], f"{float(weight):.5f}", f"{loss:.6g}"])
+        write_table(self.stem.with_name(self.stem.name + ".csv"), ["epoch", "stage", "task", "weight", "loss"], rows)

@@ -47,6 +47,8 @@ from .metaimage import read_metaimage as read_metaimage
 from .near_grey import convert_near_grey as convert_near_grey
 from .nifti import read_nifti as read_nifti
 from .nifti import read_nifti_values as read_nifti_values
+from .own_files import hold_files as hold_files
+from .paths import find_settings_folder as find_settings_folder
 from .paths import find_shown as find_shown
 from .paths import identify_path as identify_path
 from .paths import show_path as show_path
@@ -54,6 +56,9 @@ from .picture import read_picture as read_picture
 from .placement import Placement as Placement
 from .placement import make_placement as make_placement
 from .placement import read_placement as read_placement
+from .pseudonyms import Pseudonyms as Pseudonyms
+from .pseudonyms import open_account_pseudonyms as open_account_pseudonyms
+from .pseudonyms import open_pseudonyms as open_pseudonyms
 from .reading import read_radiograph as read_radiograph
 from .sniffing import Format as Format
 from .sniffing import detect_format_by_content as detect_format_by_content

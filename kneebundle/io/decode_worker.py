@@ -11,6 +11,8 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +21,7 @@ import numpy as np
 __all__ = ["main"]
 
 _MEMORY = 6 * 2**30
+_HEADER_MEMORY = 2**29
 
 
 def main() -> None:
@@ -44,6 +47,12 @@ def _decode(kind: str, path: Path, frame: int) -> tuple[np.ndarray, dict[str, An
         from kneebundle.io.dicom_pixels import decode_dicom_frame
 
         return decode_dicom_frame(path, frame), {}
+    if kind == "placement":
+        from kneebundle.io.placement import load_reader, read_axes
+
+        load_reader()  # before the limit
+        with _spare_memory(_HEADER_MEMORY):  # GDCM believes the length that a header states
+            return read_axes(path), {}
     from kneebundle.io.metaimage import decode_metaimage
 
     return decode_metaimage(path)
@@ -54,6 +63,25 @@ def _answer(stream: BinaryIO, head: dict[str, Any], array: np.ndarray | None = N
     if array is not None:
         stream.write(array.data)
     stream.flush()
+
+
+@contextmanager
+def _spare_memory(more: int) -> Iterator[None]:
+    """Let the process take so many bytes more than it has, and no more, while the block runs."""
+    try:
+        import resource
+
+        taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except (ImportError, OSError):  # not on this system
+        yield
+        return
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = taken + more if before == resource.RLIM_INFINITY else min(before, taken + more)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 def _limit_memory() -> None:

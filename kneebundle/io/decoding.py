@@ -26,7 +26,7 @@ def decode_in_worker(kind: str, path: Path, frame: int = 0) -> np.ndarray:
     """Decode a file in a worker process: one for each thread that asks at the same time, kept for the next file.
 
     Args:
-        kind: ``"dicom"`` for a compressed DICOM file, or ``"metaimage"``.
+        kind: ``"dicom"`` for a compressed DICOM file, ``"metaimage"``, or ``"placement"``, where ITK places any file.
         path: the file.
         frame: counted from 0.
 

@@ -83,7 +83,8 @@ def _apply_modality(dataset: Dataset, stored: np.ndarray, notes: list[str]) -> _
     if slope == 0:
         notes.append("RescaleSlope is 0 and was not applied")
         slope, intercept = 1.0, 0.0
-    return _Greys(stored * slope + intercept, (low * slope + intercept, high * slope + intercept))
+    values = stored.astype(np.float64) if (slope, intercept) == (1.0, 0.0) else stored * slope + intercept
+    return _Greys(values, (low * slope + intercept, high * slope + intercept))
 
 
 def _read_number(dataset: Dataset, keyword: str, default: float, notes: list[str]) -> float:

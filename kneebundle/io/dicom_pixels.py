@@ -125,14 +125,16 @@ def _take_bits(dataset: Dataset, stored: np.ndarray, notes: list[str]) -> np.nda
     bits = min(read_count(dataset, "BitsStored") or cell, cell)
     high = read_count(dataset, "HighBit")
     signed = bool(read_count(dataset, "PixelRepresentation"))
-    values = stored.view(stored.dtype.str.replace("i", "u")).astype(np.int64)
+    unsigned = stored.view(stored.dtype.str.replace("i", "u"))
+    values: np.ndarray = unsigned.astype(np.int64) if cell > 16 else unsigned.astype(np.int32)
+    highest = int(values.max(initial=0))
     shift = 0 if high is None or high >= cell else max(0, high + 1 - bits)
-    if shift and (values >> bits).any() and not _is_sign_extended(stored, bits, signed):
+    if shift and highest >> bits and not _is_sign_extended(stored, bits, signed):
         notes.append(f"the pixels lie in the bits {shift} to {high} of their cells and were moved down")
         values >>= shift
-    upper = values >> bits
-    if upper.any() and not (not shift and _is_sign_extended(stored, bits, signed)):
-        if _goes_on(values, upper, bits):
+        highest >>= shift
+    if highest >> bits and not (not shift and _is_sign_extended(stored, bits, signed)):
+        if _goes_on(values, values >> bits, bits):
             bits = int(values.max()).bit_length()
             notes.append(
                 f"BitsStored is {read_count(dataset, 'BitsStored')}, and the pixels have {bits} bits: all were read"
@@ -140,7 +142,8 @@ def _take_bits(dataset: Dataset, stored: np.ndarray, notes: list[str]) -> np.nda
             signed = False
         else:
             notes.append("bits above BitsStored were taken for an overlay and left out")
-    values &= (1 << bits) - 1
+    if highest >> bits:
+        values &= (1 << bits) - 1
     if signed:
         turned = np.where(values >= 1 << (bits - 1), values - (1 << bits), values)
         if _count_jumps(turned, bits) > 4 * _count_jumps(values, bits) + _MOST_JUMPS * values.size:
@@ -151,7 +154,7 @@ def _take_bits(dataset: Dataset, stored: np.ndarray, notes: list[str]) -> np.nda
         else:
             values = turned
     dataset.BitsStored, dataset.PixelRepresentation = bits, int(signed)
-    return values.astype(np.int32)
+    return values.astype(np.int32, copy=False)
 
 
 def _is_sign_extended(stored: np.ndarray, bits: int, signed: bool) -> bool:

@@ -186,14 +186,16 @@ def _set_pixels(
     dataset: Dataset, stored: np.ndarray, syntax: Any, encode: Callable[[np.ndarray], bytes] | None
 ) -> None:
     from pydicom.encaps import encapsulate
-    from pydicom.uid import ExplicitVRLittleEndian
+    from pydicom.uid import ExplicitVRLittleEndian, RLELossless
 
     dataset.file_meta.TransferSyntaxUID = syntax
     if encode is not None:
         dataset.PixelData = encapsulate([encode(frame) for frame in (stored if stored.ndim == 3 else stored[None])])
     elif syntax.is_encapsulated:
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        dataset.compress(syntax, stored, generate_instance_uid=False)
+        # of RLE's encoders pydicom's own is slower and cannot crash
+        plugin = "pydicom" if syntax == RLELossless else ""
+        dataset.compress(syntax, stored, encoding_plugin=plugin, generate_instance_uid=False)
     else:
         content = stored.astype(stored.dtype.newbyteorder("<" if syntax.is_little_endian else ">")).tobytes()
         dataset.PixelData = content + b"\0" * (len(content) % 2)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.file_content import read_state
+from kneebundle.io.paths import show_path
 from kneebundle.io.sniffing import detect_format_by_content, detect_format_by_name
 
 __all__ = ["find_images"]
+
+_log = logging.getLogger(__name__)
 
 _NO_IMAGES = frozenset(
     ".csv .tsv .txt .json .jsonl .md .rst .py .ipynb .xml .html .htm .pdf .yaml .yml .toml .log .bak .zip .tar .gz .7z "
@@ -20,6 +24,7 @@ _NO_IMAGES = frozenset(
 _UNREADABLE_IMAGES = frozenset(".tif .tiff .bmp .gif .jp2 .webp .nrrd".split())
 
 
+_ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip", ".7z", ".rar")
 _ENDINGS = ("", "_femur", "_patella", "_tibia", "_fibula", "_before_after", "_seg", "_sr", "_gsps")
 """What may stand behind the name of a record in those of the pictures and DICOM files that were made with it."""
 _SCHEMAS = ("kneebundle/landmarks/", "kneebundle/registration/")
@@ -47,13 +52,24 @@ def find_images(path: str | Path) -> list[Path]:
     path = Path(path)
     if os.path.isdir(path):  # noqa: PTH112, Path.is_dir fails on what is no path
         records: _Records = {}
-        images = sorted(found for found in _list_visible(path) if _may_be_image(found, records))
+        files = list(_list_visible(path))
+        images = sorted(found for found in files if _may_be_image(found, records))
+        archives = [found.name for found in files if found.name.lower().endswith(_ARCHIVES)]
         if not images:
-            raise KneeBundleError("no image was found in this folder; give a folder or a file with radiographs", path)
+            advice = _pass_over(archives) if archives else "give a folder or a file with radiographs"
+            raise KneeBundleError(f"no image was found in this folder; {advice}", path)
+        if archives:
+            _log.warning("%s: %s", show_path(path), _pass_over(archives))
         return images
     if not os.path.lexists(path):
         raise KneeBundleError("there is no such file or folder; check the path", path)
     return [path]
+
+
+def _pass_over(archives: Sequence[str]) -> str:
+    """Say what to do about archives."""
+    more = f" and {len(archives) - 1} more" if len(archives) > 1 else ""
+    return f"archives are not read ({show_path(min(archives))}{more}); unpack them and give the folder that they make"
 
 
 def _list_visible(folder: Path) -> Iterator[Path]:

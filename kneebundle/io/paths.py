@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-__all__ = ["find_shown", "identify_path", "show_path"]
+__all__ = ["find_settings_folder", "find_shown", "identify_path", "show_path"]
 
 _ESCAPED = re.compile(rb"\\x([0-9a-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
@@ -43,3 +43,10 @@ def identify_path(path: str | Path) -> tuple[str, str]:
         The absolute path without ``..``, and the same with all links followed; loops of links do no harm.
     """
     return os.path.abspath(path), os.path.realpath(path)  # noqa: PTH100, Path.resolve fails on a loop of links
+
+
+def find_settings_folder() -> Path:
+    """The folder of this account for what kneebundle remembers, ``$XDG_CONFIG_HOME/kneebundle``."""
+    home = os.environ.get("XDG_CONFIG_HOME") or ""
+    base = Path(home) if os.path.isabs(home) else Path.home() / ".config"  # noqa: PTH117
+    return base / "kneebundle"

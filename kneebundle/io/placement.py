@@ -8,6 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kneebundle.errors import KneeBundleError
+from kneebundle.io.decoding import DecodingError, decode_in_worker
+
 __all__ = ["Placement", "make_placement", "read_placement"]
 
 
@@ -48,7 +51,7 @@ def make_placement(spacing_mm: tuple[float, float]) -> Placement:
 
 
 def read_placement(path: Path, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> Placement:
-    """Read the placement of a file as ITK does.
+    """Read the placement of a file as ITK does, in the process that may die over a damaged file.
 
     A radiograph has no place in the patient, so most files give the origin 0, columns along L and rows along P, and
     their steps are what ITK takes for the spacing, which is not always the one that measurements should be made with: 1
@@ -59,18 +62,35 @@ def read_placement(path: Path, spacing_mm: tuple[float, float] = (1.0, 1.0)) -> 
         path: a file of any format that :func:`kneebundle.io.reading.read_radiograph` reads.
         spacing_mm: (row, column), for a file that ITK cannot read.
     """
-    import itk
-
     try:
-        reader: Any = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
-        reader.SetFileName(str(path))
-        reader.ReadImageInformation()
-        axes = range(reader.GetNumberOfDimensions())
-        origin = _pad_to_3d([reader.GetOrigin(axis) for axis in axes])
-        columns, rows = (_pad_to_3d(reader.GetDirection(axis)) * reader.GetSpacing(axis) for axis in (0, 1))
-    except (AttributeError, RuntimeError):
+        origin, columns, rows = decode_in_worker("placement", path.absolute())
+    except (DecodingError, KneeBundleError):
         return make_placement(spacing_mm)
     return Placement(origin, columns, rows)
+
+
+def load_reader() -> None:
+    """Load what :func:`read_axes` needs of ITK, which loads its parts when they are first used."""
+    import itk
+
+    itk.ImageIOFactory.CreateImageIO("none.dcm", itk.CommonEnums.IOFileMode_ReadMode)
+
+
+def read_axes(path: Path) -> np.ndarray:
+    """Read origin, step of the columns and step of the rows of a file, (3, 3), as ITK has them.
+
+    Raises:
+        AttributeError, RuntimeError: if ITK cannot read it.
+    """
+    import itk
+
+    reader: Any = itk.ImageIOFactory.CreateImageIO(str(path), itk.CommonEnums.IOFileMode_ReadMode)
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    axes = range(reader.GetNumberOfDimensions())
+    origin = _pad_to_3d([reader.GetOrigin(axis) for axis in axes])
+    columns, rows = (_pad_to_3d(reader.GetDirection(axis)) * reader.GetSpacing(axis) for axis in (0, 1))
+    return np.stack([origin, columns, rows])
 
 
 def _pad_to_3d(values: Any) -> np.ndarray:

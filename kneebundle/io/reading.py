@@ -102,7 +102,8 @@ def _detect_format(path: Path) -> Format:
     if kind is None and promised is not None:
         raise KneeBundleError("the content is not what the file's name promises; copy or export it again", path)
     if kind is None:
-        raise KneeBundleError("this is no image that can be read; DICOM, PNG, JPEG, NIfTI and MHA/MHD can", path)
+        said = "this is no image that can be read; DICOM, PNG, JPEG, NIfTI and MHA/MHD can, and archives once unpacked"
+        raise KneeBundleError(said, path)
     return kind
 
 

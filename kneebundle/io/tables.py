@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.paths import show_path
 from kneebundle.io.writing import write_atomically
 
@@ -26,6 +26,7 @@ _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 _THOUSANDS = re.compile(r"[+-]?\d{1,3},\d{3}")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_NAMED = 6
 _SIDES = {"r": "R", "right": "R", "l": "L", "left": "L"}
 
 
@@ -75,7 +76,7 @@ def read_table(path: Path, columns: Sequence[str]) -> list[TableRow]:
     try:
         rows = list(_split(body, separator, skipped))
     except csv.Error as error:
-        raise KneeBundleError(f"the table cannot be read ({error}); give a CSV file", path) from error
+        raise KneeBundleError(f"the table cannot be read ({in_brief(error)}); give a CSV file", path) from error
     header = _read_header(rows[0][1] if rows else [], columns, path)
     if separator != ",":
         notes.append(f"its cells are separated by {_SEPARATOR_NAMES.get(separator, separator)}")
@@ -138,7 +139,7 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]
     """
     with write_atomically(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(columns)
+        writer.writerow([_disarm(column) for column in columns])
         writer.writerows([_disarm(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
 
 
@@ -199,7 +200,9 @@ def _read_header(cells: Sequence[str], columns: Sequence[str], path: Path) -> li
     missing = [name for name in columns if name not in header]
     if missing:
         shown = ", ".join(name for name in found if name) or "nothing"
-        raise KneeBundleError(f"no column {', '.join(map(repr, missing))}; found: {shown[:300]}; add the column", path)
+        more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
+        lacking = f"{', '.join(map(repr, missing[:_NAMED]))}{more}"
+        raise KneeBundleError(f"no column {lacking}; found: {shown[:200]}; add the column", path)
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise KneeBundleError(f"the column {twice[0]!r} is there twice; leave one of them", path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -122,13 +124,43 @@ class PartsEnergy(nn.Module):
 
     def _maximum_along(self, maps: torch.Tensor, axis: int) -> torch.Tensor:
         """max_k G(k) maps(x - k) with k along one axis."""
-        pad = (self.radius, self.radius, 0, 0) if axis == 3 else (0, 0, self.radius, self.radius)
-        padded = functional.pad(maps, pad)
-        largest = maps
-        for step in range(2 * self.radius + 1):
-            if step != self.radius:  # there the window is 1
-                largest = torch.maximum(largest, padded.narrow(axis, step, self.cells) * self.window[step])
+        largest: torch.Tensor = _WindowedMaximum.apply(maps, self.window, axis)
         return largest
+
+
+class _WindowedMaximum(torch.autograd.Function):
+    """max_k w(k) maps(x - k) with k along one axis; w is 1 in its middle, what lies beyond the maps is 0.
+
+    A maximum of each step with the next would do; its gradient would take three times as long.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, maps: torch.Tensor, window: torch.Tensor, axis: int) -> torch.Tensor:
+        """The largest of the weighted neighbours; which it is, is kept for the gradient."""
+        radius, length = len(window) // 2, maps.shape[axis]
+        padded = functional.pad(maps, (radius, radius, 0, 0) if axis == 3 else (0, 0, radius, radius))
+        largest, source = maps.clone(), torch.full(maps.shape, radius, dtype=torch.int8, device=maps.device)
+        for step in range(2 * radius + 1):
+            if step != radius:
+                weighted = padded.narrow(axis, step, length) * window[step]
+                source.masked_fill_(weighted > largest, step)
+                torch.maximum(largest, weighted, out=largest)
+        ctx.save_for_backward(source, window)
+        ctx.axis = axis
+        return largest
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        """To each neighbour that was the largest, its weight."""
+        source, window = ctx.saved_tensors
+        (gradient,), axis = gradients, ctx.axis
+        radius, length = len(window) // 2, gradient.shape[axis]
+        shape = list(gradient.shape)
+        shape[axis] += 2 * radius
+        padded = gradient.new_zeros(shape)
+        for step in range(2 * radius + 1):
+            padded.narrow(axis, step, length).addcmul_(gradient * window[step], source == step)
+        return padded.narrow(axis, radius, length), None, None
 
 
 def _shift_matrices(offsets: torch.Tensor, cells: int) -> torch.Tensor:

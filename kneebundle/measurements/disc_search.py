@@ -78,15 +78,15 @@ def find_discs(image: np.ndarray, radii: tuple[float, float], count: int = 6) ->
     inward = (gradient[:, rows, columns] / np.maximum(steep[rows, columns], 1e-9)).T
     margin = int(np.ceil(radii[1]))
     shape = (image.shape[0] + 2 * margin, image.shape[1] + 2 * margin)
-    sizes = np.geomspace(*radii, _RADII)
-    votes = np.stack([_count_votes(points + size * inward + margin, shape) / size for size in sizes])
-    votes = np.stack(
-        [ndimage.gaussian_filter(layer, max(1.0, 0.05 * size)) for layer, size in zip(votes, sizes, strict=True)]
-    )
+    most, best_size = np.zeros(shape), np.zeros(shape)
+    for size in np.geomspace(*radii, _RADII):  # one after the other: all at once would take much memory, and so time
+        votes = _count_votes(points + size * inward + margin, shape) / size
+        votes = ndimage.gaussian_filter(votes, max(1.0, 0.05 * size))
+        best_size[votes > most] = size
+        np.maximum(most, votes, out=most)
     apart = max(1, round(radii[0] / 2))
-    for row, column in peak_local_max(votes.max(axis=0), apart, num_peaks=count, exclude_border=False):
-        size = sizes[int(np.argmax(votes[:, row, column]))]
-        yield float(column - margin), float(row - margin), float(size)
+    for row, column in peak_local_max(most, apart, num_peaks=count, exclude_border=False):
+        yield float(column - margin), float(row - margin), float(best_size[row, column])
 
 
 def _count_votes(points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

@@ -183,20 +183,22 @@ def _find_edge(
 def find_path(score: np.ndarray) -> np.ndarray:
     """(N,) the state of each of N columns that gives the largest sum of scores (N, S), smooth from column to column."""
     steps = np.arange(-_STEPS, _STEPS + 1)
-    penalty = _SLOPE_WEIGHT * steps.astype(np.float64) ** 2
+    penalty = _SLOPE_WEIGHT * steps[:, None].astype(np.float64) ** 2
     count = score.shape[1]
-    best = score[0].astype(np.float64)
-    came = np.zeros(score.shape, dtype=np.int64)
-    before = np.clip(np.arange(count) - steps[:, None], 0, count - 1)
+    each = np.arange(count)
+    padded = np.full(count + 2 * _STEPS, -np.inf)
+    best = padded[_STEPS : _STEPS + count]  # a view, and the states before each state another
+    before = np.lib.stride_tricks.sliding_window_view(padded, count)[::-1]
+    best[:] = score[0]
+    chosen = np.zeros(score.shape, dtype=np.int64)
     for column in range(1, len(score)):
-        options = best[before] - penalty[:, None]
-        chosen = options.argmax(axis=0)
-        came[column] = before[chosen, np.arange(count)]
-        best = options[chosen, np.arange(count)] + score[column]
+        options = before - penalty
+        options.argmax(axis=0, out=chosen[column])
+        np.add(options[chosen[column], each], score[column], out=best)
     path = np.empty(len(score), dtype=np.int64)
     path[-1] = best.argmax()
     for column in range(len(score) - 1, 0, -1):
-        path[column - 1] = came[column, path[column]]
+        path[column - 1] = path[column] - steps[chosen[column, path[column]]]
     return path
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -126,7 +127,7 @@ class _Space:
             deviation = self._deviation(slope) if width > 0 else _TOUCHING_DEVIATION_MM
             yield self._take(name, float(width), deviation, [line])
 
-    @property
+    @cached_property
     def touching(self) -> np.ndarray:
         """(N,) bool, where the bones leave no gap."""
         if not len(self.tibia.points):

@@ -21,6 +21,7 @@ from .drawing import draw_scale_bar as draw_scale_bar
 from .drawing import draw_text as draw_text
 from .drawing import lay_over as lay_over
 from .drawing import make_grey_image as make_grey_image
+from .drawing import open_layer as open_layer
 from .drawing import write_picture as write_picture
 from .drawing import write_remarks as write_remarks
 from .json_report import SCHEMA as SCHEMA

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebundle import __version__
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.writing import write_atomically
 from kneebundle.reports.dicom_source import MAKER, read_source, suppress_warnings
 from kneebundle.reports.masks import get_stored_masks
@@ -22,7 +23,7 @@ _SERIES_NUMBER = 9001
 _SPACING = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 
 
-def write_segmentation(result: LateralResult, source: Path, path: Path) -> None:
+def write_segmentation(result: LateralResult, source: Path, path: Path, pseudonyms: Pseudonyms | None = None) -> None:
     """Write the bones that were found as a SEG: binary, a segment a bone, overlapping as bones do in a radiograph.
 
     It refers to the DICOM image of the film, lies pixel on pixel with it, and belongs to its patient and study, whose
@@ -34,11 +35,12 @@ def write_segmentation(result: LateralResult, source: Path, path: Path) -> None:
         result: of a lateral film on which at least one bone was found.
         source: its DICOM file.
         path: where to write, atomically.
+        pseudonyms: that stand for the identities of the image.
 
     Raises:
         KneeBundleError: if the source does not say which image it is.
     """
-    image = read_source(source)
+    image = read_source(source, pseudonyms)
     for keyword in _SPACING:
         image.pop(keyword, None)
     with suppress_warnings(), write_atomically(path) as temporary:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.pseudonyms import Pseudonyms
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -34,6 +35,8 @@ _NAMED = frozenset(
     "PatientID PatientName PatientBirthDate PatientSex AccessionNumber StudyID StudyDate StudyTime".split()
 )
 """What the standard's modules of patient and study ask every object for; it ties the object to the right patient."""
+_UIDS = ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID")
+_METHOD = "kneebundle: keyed hashes for UIDs and PatientID"
 _MAY_BE_EMPTY = (*sorted(_NAMED), "ReferringPhysicianName")
 
 
@@ -51,7 +54,7 @@ def check_source(sop_instance_uid: str | None) -> str | None:
     )
 
 
-def read_source(path: Path) -> Dataset:
+def read_source(path: Path, pseudonyms: Pseudonyms | None = None) -> Dataset:
     """Read of a DICOM image what an object that refers to it may take over.
 
     Of the patient and the study that is what the standard asks every object for, and nothing else: no comments,
@@ -60,6 +63,10 @@ def read_source(path: Path) -> Dataset:
     Texts are in UTF-8, whatever character set the file has, for an object that refers to the image to take over. What
     no attribute of its kind may hold, such as a year for a date, is empty: the new object would break the standard.
 
+    Args:
+        path: of the DICOM file.
+        pseudonyms: that stand for its UIDs and the number of its patient; the rest of the identity is then empty.
+
     Raises:
         KneeBundleError: if the file does not say which image of which series and study it is.
     """
@@ -67,14 +74,7 @@ def read_source(path: Path) -> Dataset:
 
     with suppress_warnings():
         dataset = dcmread(path, force=True, stop_before_pixels=True)
-    missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
-    if missing:
-        raise KneeBundleError(
-            f"the DICOM file has no {', '.join(missing)}, which the formats seg, sr and gsps refer to; "
-            "export the image again",
-            path,
-            "formats",
-        )
+    _demand_identity(dataset, path)
     if "Storage" not in dataset.SOPClassUID.name:
         raise KneeBundleError(
             f"its SOP class {dataset.SOPClassUID} is none of the standard's images, which the formats seg, sr and gsps "
@@ -84,12 +84,38 @@ def read_source(path: Path) -> Dataset:
         )
     _drop_others(dataset)
     _clean_values(dataset)
+    _demand_identity(dataset, path)  # some of it may not have been valid
     for keyword in _MAY_BE_EMPTY:
         if keyword not in dataset:
             setattr(dataset, keyword, None)
     if str(dataset.PatientSex or "").upper() not in ("M", "F", "O"):
         dataset.PatientSex = None
+    if pseudonyms is not None:
+        _deidentify(dataset, pseudonyms)
     return dataset
+
+
+def _demand_identity(dataset: Dataset, path: Path) -> None:
+    missing = [keyword for keyword in _NEEDED if not dataset.get(keyword)]
+    if missing:
+        raise KneeBundleError(
+            f"the DICOM file has no valid {', '.join(missing)}, which the formats seg, sr and gsps refer to; "
+            "export the image again",
+            path,
+            "formats",
+        )
+
+
+def _deidentify(dataset: Dataset, pseudonyms: Pseudonyms) -> None:
+    """Put pseudonyms in place of identities; images of one patient, study or series stay together."""
+    for keyword in _UIDS:
+        if dataset.get(keyword):
+            setattr(dataset, keyword, pseudonyms.name_uid(dataset[keyword].value))
+    patient = pseudonyms.name_patient(str(dataset.PatientID or ""))
+    for keyword in _NAMED:
+        setattr(dataset, keyword, None)
+    dataset.PatientID = dataset.PatientName = patient
+    dataset.PatientIdentityRemoved, dataset.DeidentificationMethod = "YES", _METHOD
 
 
 def _drop_others(dataset: Dataset) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kneebundle import __version__
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.writing import write_atomically
 from kneebundle.reports.dicom_source import CODING_SCHEME, MAKER, read_source, suppress_warnings
 from kneebundle.reports.points import clip_line
@@ -36,7 +37,9 @@ def has_content(document: Mapping[str, Any]) -> bool:
     return any(knee.get("landmarks") or knee.get("lines") for knee in knees)
 
 
-def write_structured_report(document: Mapping[str, Any], source: Path, path: Path) -> None:
+def write_structured_report(
+    document: Mapping[str, Any], source: Path, path: Path, pseudonyms: Pseudonyms | None = None
+) -> None:
     """Write what was found on a radiograph as a structured report on its DICOM image.
 
     Landmarks and the Schoettle point are POINTs, the lines POLYLINEs from border to border, the inner circle and the
@@ -48,11 +51,12 @@ def write_structured_report(document: Mapping[str, Any], source: Path, path: Pat
         document: of :func:`kneebundle.reports.json_report.to_document`.
         source: DICOM file of the radiograph.
         path: where to write, atomically.
+        pseudonyms: that stand for the identities of the image.
 
     Raises:
         KneeBundleError: if the source does not say which image it is.
     """
-    image = read_source(source)
+    image = read_source(source, pseudonyms)
     with suppress_warnings(), write_atomically(path) as temporary:
         _make_report(document, image).save_as(temporary, enforce_file_format=True)
 
@@ -71,7 +75,7 @@ def _make_report(document: Mapping[str, Any], image: Dataset) -> Any:
         procedure_reported=hd.sr.CodedConcept(*_RADIOGRAPHY),
         imaging_measurements=list(_Groups(document, image).make()),
         title=codes.DCM.ImagingMeasurementReport,
-        referenced_images=[image],
+        referenced_images=_list_describable(image),
     )
     return hd.sr.ComprehensiveSR(
         evidence=[image],
@@ -85,6 +89,17 @@ def _make_report(document: Mapping[str, Any], image: Dataset) -> Any:
         software_versions=__version__,
         series_description="Landmarks and measurements (research only)",
     )
+
+
+def _list_describable(image: Dataset) -> list[Dataset] | None:
+    """The image for the report's library, which tells its orientation and pixel size; None where it lacks them."""
+    import highdicom as hd
+
+    try:
+        hd.sr.ImageLibraryEntryDescriptors(image)
+    except (AttributeError, IndexError, TypeError, ValueError):
+        return None
+    return [image]
 
 
 def _get_model(document: Mapping[str, Any]) -> Mapping[str, str]:

@@ -25,6 +25,7 @@ from kneebundle.reports.drawing import (
     draw_text,
     lay_over,
     make_grey_image,
+    open_layer,
     write_picture,
     write_remarks,
 )
@@ -60,9 +61,8 @@ def draw_lateral_overlay(result: LateralResult) -> Image.Image:
         panel.paint(canvas, grey, result.radiograph)
         lay_over(canvas, _Layer(panel, result).draw(whole=number == 0), panel.offset)
     if remarks:
-        below = Image.new("RGBA", (canvas.width * FINE, (canvas.height - height) * FINE))
-        write_remarks(below, remarks, 0)
-        lay_over(canvas, below, (0, height))
+        with open_layer(canvas, np.array([0, height]), np.array(canvas.size)) as (pen, _):
+            write_remarks(pen, remarks)
     return canvas
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import Landmarks
@@ -27,8 +27,8 @@ from kneebundle.reports.drawing import (
     Panel,
     draw_scale_bar,
     draw_text,
-    lay_over,
     make_grey_image,
+    open_layer,
     write_picture,
     write_remarks,
 )
@@ -38,6 +38,8 @@ __all__ = ["draw_overlay", "write_overlay"]
 
 _SINGLE_PX = 960
 _FILM_PX = 1280
+_NUMBER_PX = 28
+"""Room for a landmark's number beside its point."""
 _SINGLE_KNEE = 1.5
 """A radiograph up to this many ROI edges wide is shown as one panel."""
 
@@ -56,13 +58,14 @@ def draw_overlay(result: RadiographResult) -> Image.Image:
     remarks = [flag.message for flag in result.flags]
     remarks += [f"{knee.side}: {flag.message}" for knee in result.knees for flag in knee.flags]
     canvas = Image.new("RGB", (width, height + LINE_HEIGHT * len(remarks)))
-    drawing = Image.new("RGBA", (canvas.width * FINE, canvas.height * FINE))
     grey = make_grey_image(result.radiograph)
     for panel in panels:
         panel.paint(canvas, grey, result.radiograph)
-        _Pen(panel, drawing).draw(result)
-    write_remarks(drawing, remarks, height)
-    lay_over(canvas, drawing)
+    for panel in panels:
+        _Pen(panel, canvas).draw(result)
+    if remarks:
+        with open_layer(canvas, np.array([0, height]), np.array(canvas.size)) as (pen, _):
+            write_remarks(pen, remarks)
     return canvas
 
 
@@ -94,12 +97,11 @@ def _make_panels(result: RadiographResult) -> list[_Panel]:
 
 
 class _Pen:
-    """Draws what was found onto the transparent layer of a panel."""
+    """Draws what was found onto a panel of a picture, a small layer a thing: most of a picture shows the radiograph."""
 
-    def __init__(self, panel: _Panel, layer: Image.Image) -> None:
+    def __init__(self, panel: _Panel, canvas: Image.Image) -> None:
         self.panel = panel
-        self.layer = layer
-        self.pen = ImageDraw.Draw(layer)
+        self.canvas = canvas
 
     def draw(self, result: RadiographResult) -> None:
         for knee in self.panel.knees:
@@ -111,54 +113,65 @@ class _Pen:
             self._draw_labels()
         self._draw_scale_bar()
 
-    def _place(self, points_mm: np.ndarray) -> np.ndarray:
-        return self.panel.place(points_mm) * FINE
-
     def _draw_knee(self, landmarks: Landmarks, radiograph: Radiograph) -> None:
-        points = self._place(landmarks.to_mm(radiograph.spacing_mm).points)
-        confidence = np.ones(len(points)) if landmarks.confidence is None else np.clip(landmarks.confidence, 0, 1)
-        for bone, ids in landmarks.landmark_set.outlines:
-            colour = BONE_COLOURS[bone]
-            if self.panel.detailed:
-                self.pen.line([tuple(p) for p in points[list(ids)]], fill=(*colour, 150), width=FINE)
-            for i in ids:
-                radius = (3.0 + 7.0 * (1.0 - confidence[i]) if self.panel.detailed else 2.0) * FINE
-                if self.panel.detailed and landmarks.radius_mm is not None:
-                    radius = 3.0 * FINE
-                    self._draw_ring(points[i], float(landmarks.radius_mm[i]), colour)
-                self._draw_point(points[i], radius, colour, float(confidence[i]))
+        places = self.panel.place(landmarks.to_mm(radiograph.spacing_mm).points)
+        confidence = np.ones(len(places)) if landmarks.confidence is None else np.clip(landmarks.confidence, 0, 1)
+        radii = np.full(len(places), 2.0)
+        rings = np.zeros(len(places))
+        if self.panel.detailed:
+            radii = 3.0 + 7.0 * (1.0 - confidence)
+            if landmarks.radius_mm is not None:
+                radii[:] = 3.0
+                rings = landmarks.radius_mm * self.panel.scale
+        margin = max(_NUMBER_PX + float(radii.max()), float(rings.max())) + 2.0
+        with open_layer(self.canvas, places.min(axis=0) - margin, places.max(axis=0) + margin) as (pen, first):
+            points = places * FINE - first
+            for bone, ids in landmarks.landmark_set.outlines:
+                colour = BONE_COLOURS[bone]
                 if self.panel.detailed:
-                    self._draw_number(str(i), points[i], radius, below=bone == "tibia")
-
-    def _draw_point(self, at: np.ndarray, radius: float, colour: tuple[int, int, int], confidence: float) -> None:
-        box = [*(at - radius), *(at + radius)]
-        fill = (*colour, round(40 + 150 * confidence))
-        self.pen.ellipse(box, fill=fill, outline=(*colour, 255), width=FINE)
-
-    def _draw_ring(self, at: np.ndarray, radius_mm: float, colour: tuple[int, int, int]) -> None:
-        radius = radius_mm * self.panel.scale * FINE
-        self.pen.ellipse([*(at - radius), *(at + radius)], outline=(*colour, 200), width=FINE)
-
-    def _draw_number(self, text: str, at: np.ndarray, radius: float, below: bool) -> None:
-        away = radius + 4 * FINE
-        self._draw_text(text, (at[0], at[1] + (away if below else -away)), 12, "mt" if below else "mb")
+                    pen.line([tuple(p) for p in points[list(ids)]], fill=(*colour, 150), width=FINE)
+                for i in ids:
+                    if rings[i] > 0:
+                        pen.ellipse(_box(points[i], rings[i] * FINE), outline=(*colour, 200), width=FINE)
+                    fill = (*colour, round(40 + 150 * float(confidence[i])))
+                    pen.ellipse(_box(points[i], radii[i] * FINE), fill=fill, outline=(*colour, 255), width=FINE)
+                    if self.panel.detailed:
+                        away, anchor = (radii[i] + 4) * FINE, "mt" if bone == "tibia" else "mb"
+                        below = away if bone == "tibia" else -away
+                        draw_text(pen, str(i), (points[i][0], points[i][1] + below), 12, anchor)
 
     def _draw_frame(self, knee: KneeResult, radiograph: Radiograph) -> None:
         center = radiograph.px_to_mm(np.array(knee.center_px))
-        low, high = self._place(center - knee.roi_mm / 2), self._place(center + knee.roi_mm / 2)
-        self.pen.rectangle([*low, *high], outline=(*WHITE, 160), width=FINE)
-        self._draw_text(knee.side, tuple(low + 6 * FINE), 28, "lt")
+        low, high = self.panel.place(center - knee.roi_mm / 2), self.panel.place(center + knee.roi_mm / 2)
+        corners = np.array([low, (high[0], low[1]), high, (low[0], high[1])])
+        for start, end in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            with open_layer(self.canvas, np.minimum(start, end) - 1, np.maximum(start, end) + 2) as (pen, first):
+                pen.line([*(start * FINE - first), *(end * FINE - first)], fill=(*WHITE, 160), width=FINE)
+        self._draw_label(knee.side, low + 6, 28, "lt")
 
     def _draw_labels(self) -> None:
         left, top = np.array(self.panel.offset) + 10
-        self._draw_text(" ".join(knee.side for knee in self.panel.knees), (left * FINE, top * FINE), 28, "lt")
+        self._draw_label(" ".join(knee.side for knee in self.panel.knees), np.array([left, top]), 28, "lt")
         known = any(knee.landmarks is not None and knee.landmarks.radius_mm is not None for knee in self.panel.knees)
         meaning = "ring: the landmark is inside in 90 of 100 cases" if known else "wide ring: less certain"
-        self._draw_text(meaning, (left * FINE, (self.panel.bottom - 10) * FINE), 12, "lb")
+        self._draw_label(meaning, np.array([left, self.panel.bottom - 10]), 12, "lb")
 
-    def _draw_text(self, text: str, at: tuple[float, float], size: int, anchor: str) -> None:
-        draw_text(self.pen, text, at, size, anchor)
+    def _draw_label(self, text: str, at: np.ndarray, size: int, anchor: str) -> None:
+        up = size * 2 if anchor[1] == "b" else 4
+        low = at - (4, up)
+        with open_layer(self.canvas, low, low + (size * len(text) + 8, size * 2 + 8)) as (pen, first):
+            x, y = at * FINE - first
+            draw_text(pen, text, (x, y), size, anchor)
 
     def _draw_scale_bar(self) -> None:
         length_mm = 10 if self.panel.detailed else 50
-        draw_scale_bar(self.pen, length_mm, self.panel.scale, self.panel.right - 14, self.panel.bottom - 14)
+        right, bottom = self.panel.right - 14, self.panel.bottom - 14
+        width = max(length_mm * self.panel.scale, 80.0)
+        low, high = np.array([right - width - 40, bottom - 32]), np.array([right + 40, bottom + 4])
+        with open_layer(self.canvas, low, high) as (pen, first):
+            x, y = first / FINE
+            draw_scale_bar(pen, length_mm, self.panel.scale, right - x, bottom - y)
+
+
+def _box(at: np.ndarray, radius: float) -> list[float]:
+    return [*(at - radius), *(at + radius)]

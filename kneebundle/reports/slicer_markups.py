@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.placement import Placement, read_placement
 from kneebundle.io.writing import write_atomically
 from kneebundle.reports.points import clip_line
@@ -82,7 +82,9 @@ def read_markups(content: Mapping[str, Any], placement: Placement) -> dict[str, 
         ]
         points = {label: placement.to_px(position)[0] for label, position in placed}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise KneeBundleError(f"not 3D Slicer's markups ({error!r}); save the point list as .mrk.json") from error
+        raise KneeBundleError(
+            f"not 3D Slicer's markups ({in_brief(error)}); save the point list as .mrk.json"
+        ) from error
     if len(points) < len(placed):
         raise KneeBundleError(
             f"of {len(placed)} points some have the same label; give each the name of its landmark, once"

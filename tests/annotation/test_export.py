@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from kneebundle.errors import KneeBundleError
 from kneebundle.io.tables import read_table
 from tests.annotation.conftest import Client
 from tests.annotation.studies import knee_points
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
 
 
 def test_accepted_and_corrected_knees_become_a_data_set(client: Client, study: Path, tmp_path: Path) -> None:
@@ -39,7 +45,9 @@ def test_accepted_and_corrected_knees_become_a_data_set(client: Client, study: P
         ("turned_R.png", "R", 0.3),
     ]
     assert records[0]["subject_id"] == "both"
-    assert len(records[1]["subject_id"]) == 16 and "4711" not in records[1]["subject_id"]
+    assert len(records[1]["subject_id"]) == 20 and "4711" not in records[1]["subject_id"]
+    hashes = (hashlib.sha256(text.encode()).hexdigest() for text in ("4711", "both", "/4711"))
+    assert not [text for text in hashes if text.startswith(records[1]["subject_id"][:8])], "it cannot be guessed"
     assert len(read_knees(tmp_path / "set", "training", fold=-1)) == 2
     for record in records:  # every landmark is a bright dot of the drawing
         picture = np.asarray(Image.open(tmp_path / "set" / "images" / record["image"])).astype(float)
@@ -93,6 +101,14 @@ def test_what_is_not_decided_or_not_complete_is_left_out(client: Client, study: 
     left_out = dict(export_corrections(study, tmp_path / "set").left_out)
     assert "not visible" in left_out["both R"]
     assert left_out["both L"] == "open: neither accepted nor rejected yet"
+
+
+def test_a_data_set_of_others_is_left_alone(client: Client, study: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "landmarks.csv").write_text("mine")
+    with pytest.raises(KneeBundleError, match="a data set in this folder already"):
+        export_corrections(study, tmp_path / "data")
+    assert [(p.name, p.read_text()) for p in (tmp_path / "data").glob("[!.]*")] == [("landmarks.csv", "mine")]
 
 
 def test_no_corrections_are_an_error(study: Path, tmp_path: Path) -> None:

@@ -75,6 +75,18 @@ def test_missing_crops_are_listed(tmp_path: Path) -> None:
     assert (tmp_path / "out/errors.csv").read_text().count("\n") == 4
 
 
+def test_a_data_set_of_others_is_left_alone(tmp_path: Path) -> None:
+    write_crop(tmp_path / "crops" / "9000099R.png")
+    fits, annotations = write_tables(tmp_path, ["9000099R.png"])
+    prepare_crops(tmp_path / "crops", annotations, tmp_path / "out", fits)
+    prepare_crops(tmp_path / "crops", annotations, tmp_path / "out", fits)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "landmarks.csv").write_text("mine")
+    with pytest.raises(KneeBundleError, match="a data set in this folder already"):
+        prepare_crops(tmp_path / "crops", annotations, tmp_path / "other", fits)
+    assert [(p.name, p.read_text()) for p in (tmp_path / "other").glob("[!.]*")] == [("landmarks.csv", "mine")]
+
+
 def test_a_folder_without_any_crop_is_an_error(tmp_path: Path) -> None:
     fits, annotations = write_tables(tmp_path, ["1R.png"])
     (tmp_path / "in").mkdir()

@@ -20,6 +20,7 @@ from kneebundle.evaluation.benchmark_speed import (
     _Samples,
     _summarize,
     measure_matrix_rate,
+    measure_memory,
     run_process,
     write_films,
 )
@@ -82,6 +83,11 @@ def test_the_reference_answers_every_film(tmp_path: Path, monkeypatch: pytest.Mo
     assert len((tmp_path / "landmarks.csv").read_text().splitlines()) == 33
 
 
+def test_memory_is_not_said_of_films_that_were_left_out() -> None:
+    with pytest.raises(KneeBundleError, match="0 of 1 crops were predicted"):
+        measure_memory(("--help",), (1, 2))
+
+
 @pytest.mark.slow
 def test_a_job_runs_by_its_path(tmp_path: Path) -> None:
     """As with the Python of another checkout."""
@@ -115,3 +121,10 @@ def test_the_script_prints_every_row(repository: Path, tmp_path: Path) -> None:
     costs = json.loads((tmp_path / "speed.json").read_text())
     assert {cost["which"] for cost in costs} == {"reference", "now"}
     assert SpeedPlan().films >= 4
+
+
+@pytest.mark.slow
+def test_the_memory_of_few_and_of_many_films(repository: Path) -> None:
+    command = [sys.executable, str(repository / "scripts/benchmark"), "--memory", "10"]
+    table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert "| 1 crops of a knee |" in table and "| 10 crops of a knee |" in table

@@ -271,6 +271,8 @@ def test_points_of_which_none_is_a_landmark_are_an_error(tmp_path: Path, name: s
         (("x_px",), None, "a point or the image is not as in a prediction"),
         (("x_px",), float("nan"), "R tibia_center is not at a finite place"),
         ((), {}, "a point or the image is not as in a prediction"),
+        (("confidence",), {}, "a point or the image is not as in a prediction"),
+        (("radius_mm",), "much", "a point or the image is not as in a prediction"),
     ],
 )
 def test_a_document_that_was_spoilt_is_one_clear_line(tmp_path: Path, place: Any, value: Any, reason: str) -> None:
@@ -279,6 +281,22 @@ def test_a_document_that_was_spoilt_is_one_clear_line(tmp_path: Path, place: Any
     points[0] = {**points[0], place[0]: value} if place else value
     with pytest.raises(KneeBundleError, match=reason):
         read_file(write(tmp_path / "a.json", document), None, Context())
+
+
+def test_a_side_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    document = make_document(FACTS, [Mark("R", "tibia_center", 3.5, 4.25)])
+    document["knees"][0]["side"] = {"a": "b" * 900}
+    with pytest.raises(KneeBundleError, match="a side is .*; R or L is needed") as raised:
+        read_file(write(tmp_path / "a.json", document), None, Context())
+    assert len(raised.value.reason) < 200
+
+
+def test_a_cell_of_via_that_is_no_json_is_quoted_short(tmp_path: Path) -> None:
+    columns = "filename,file_size,file_attributes,region_count,region_id,region_shape_attributes,region_attributes"
+    table = write(tmp_path / "via.csv", f"{columns}\nknee.png,1,{'{x' * 900},1,0,{{}},{{}}\n")
+    with pytest.raises(KneeBundleError, match="line 2: .* is no JSON; a table that VIA exported is needed") as raised:
+        read_file(table, None, Context())
+    assert len(raised.value.reason) < 200
 
 
 # finding images

@@ -147,3 +147,11 @@ def test_a_plan_is_drawn_with_its_lines(tmp_path: Path) -> None:
 def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match="no point to draw"):
         written(tmp_path, [])
+
+
+def test_a_damaged_state_is_one_line_that_quotes_nothing_of_it(tmp_path: Path) -> None:
+    state = written(tmp_path, POINTS, PatientName="Mustermann^Erika")
+    del state.ReferencedSeriesSequence[0].ReferencedImageSequence[0].ReferencedSOPInstanceUID
+    state.save_as(tmp_path / "film_gsps.dcm")
+    with pytest.raises(KneeBundleError, match=r"not a presentation state with graphics \(AttributeError\)"):
+        read_gsps(tmp_path / "film_gsps.dcm", Images())

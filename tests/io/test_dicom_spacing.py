@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset
 
-from kneebundle.io.dicom_spacing import read_spacing
+from kneebundle.io.dicom_spacing import DETECTOR_NOTE, FILM_NOTE, read_spacing
 
 FACTOR = "EstimatedRadiographicMagnificationFactor"
 
@@ -71,3 +71,73 @@ def test_no_spacing_is_said_so() -> None:
         None,
         "the DICOM file states neither PixelSpacing nor ImagerPixelSpacing",
     )
+
+
+SHAPE = (2000, 2400)
+
+
+@pytest.mark.parametrize(
+    ("factor", "spacing", "source"),
+    [
+        (1, (0.2, 0.2), f"ImagerPixelSpacing/{FACTOR}"),
+        (2, (0.1, 0.1), f"ImagerPixelSpacing/{FACTOR}"),
+        (0.99, (0.2, 0.2), "ImagerPixelSpacing"),
+        (2.01, (0.2, 0.2), "ImagerPixelSpacing"),
+    ],
+)
+def test_a_magnification_is_1_to_2(factor: float, spacing: tuple[float, float], source: str) -> None:
+    found = read_spacing(_dataset(ImagerPixelSpacing=[0.2, 0.2], **{FACTOR: factor}), SHAPE)
+    assert found[:2] == (pytest.approx(spacing), source)
+
+
+@pytest.mark.parametrize(("patient", "repeats"), [(0.2, True), (0.20001, True), (0.2001, False), (0.1999, False)])
+def test_a_spacing_of_the_patient_that_only_repeats_that_of_the_detector_is_the_detectors(
+    patient: float, repeats: bool
+) -> None:
+    dataset = _dataset(PixelSpacing=[0.2, patient], ImagerPixelSpacing=[0.2, 0.2])
+    spacing, source, notes = read_spacing(dataset, SHAPE)
+    assert (spacing, source) == ((0.2, 0.2 if repeats else patient), "PixelSpacing")
+    assert notes == ((DETECTOR_NOTE,) if repeats else ())
+
+
+@pytest.mark.parametrize(
+    ("patient", "contradicts"),
+    [((0.21, 0.21), False), ((0.23, 0.23), True), ((0.2, 0.23), True), ((0.11, 0.11), False), ((0.09, 0.09), True)],
+)
+def test_a_patient_larger_than_its_image_is_noted(patient: tuple[float, float], contradicts: bool) -> None:
+    """What lies before the detector is shown 1 to 2 times as large as it is; a tenth is left for rounding."""
+    spacing, _, notes = read_spacing(_dataset(PixelSpacing=list(patient), ImagerPixelSpacing=[0.2, 0.2]), SHAPE)
+    assert spacing == patient
+    assert [note for note in notes if "does not go with ImagerPixelSpacing (0.2 x 0.2)" in note] == list(notes)
+    assert len(notes) == contradicts
+
+
+def test_one_millimetre_is_believed_where_nothing_speaks_against_it() -> None:
+    calibrated = _dataset(PixelSpacing=[1, 1], ImagerPixelSpacing=[0.8, 0.8], PixelSpacingCalibrationType="GEOMETRY")
+    assert read_spacing(calibrated, (300, 200))[:2] == ((1.0, 1.0), "PixelSpacing")
+    assert read_spacing(_dataset(PixelSpacing=[1, 1]), (300, 200)) == ((1.0, 1.0), "PixelSpacing", ())
+    both = _dataset(PixelSpacing=[1, 1], ImagerPixelSpacing=[1, 1])
+    assert read_spacing(both, (300, 200)) == ((1.0, 1.0), "PixelSpacing", (DETECTOR_NOTE,))
+    against = read_spacing(_dataset(PixelSpacing=[1, 1], ImagerPixelSpacing=[0.2, 0.2]), (300, 200))
+    assert against[:2] == ((0.2, 0.2), "ImagerPixelSpacing")
+    assert len(against[2]) == 2 and "1 x 1 mm, which a program that does not know it writes" in against[2][0]
+
+
+def test_the_first_value_that_was_not_believed_is_named() -> None:
+    dataset = _dataset(PixelSpacing=[168, 168], ImagerPixelSpacing=[0.0002, 0.0002])
+    spacing, found, notes = read_spacing(dataset, SHAPE)
+    assert (spacing, notes) == (None, ())
+    assert found == "the DICOM file states a pixel spacing of 168 x 168 mm, which no radiograph has (PixelSpacing)"
+    dataset.NominalScannedPixelSpacing = [0.2, 0.2]
+    spacing, source, notes = read_spacing(dataset, SHAPE)
+    assert (spacing, source) == ((0.2, 0.2), "NominalScannedPixelSpacing")
+    assert [note.rpartition("(")[2] for note in notes[:2]] == [
+        "PixelSpacing): it was not believed",
+        "ImagerPixelSpacing): it was not believed",
+    ]
+    assert notes[2:] == (FILM_NOTE,)
+
+
+@pytest.mark.parametrize("value", [[0.2], [0.2, 0.2, 0.2]])
+def test_one_number_or_three_are_no_spacing(value: list[float]) -> None:
+    assert "a PixelSpacing that is not two numbers (" in read_spacing(_dataset(PixelSpacing=value), SHAPE)[1]

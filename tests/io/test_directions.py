@@ -45,6 +45,17 @@ def test_oblique_directions_turn_nothing_and_are_said(directions: Sequence[Seque
     assert "oblique" in found.notes[0]
 
 
+@pytest.mark.parametrize(
+    ("along_x", "turned"),
+    [((0.8, 0.0, 0.6), False), ((-0.8, 0.0, 0.6), True), ((0.79, 0.0, 0.61), None), ((0.6, 0.0, 0.8), None)],
+)
+def test_a_film_may_lie_askew_by_37_degrees(along_x: Sequence[float], turned: bool | None) -> None:
+    """The last one runs along the body as its rows do."""
+    found = orient_by_directions(along_x, -S, "header")
+    assert found.flip_columns == bool(turned)
+    assert any("oblique" in note for note in found.notes) == (turned is None)
+
+
 def _save_nifti(path: Path, pixels: np.ndarray, matrix: list[list[float]], origin: tuple[float, ...]) -> None:
     affine = np.eye(4)
     affine[:3, :3] = matrix

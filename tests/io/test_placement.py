@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kneebundle.io import decoding
 from kneebundle.io.dicom_writing import write_dicom
 from kneebundle.io.placement import make_placement, read_placement
 
@@ -60,3 +61,18 @@ def test_a_file_that_itk_cannot_read_lies_at_the_spacing_given(tmp_path: Path) -
     placement = read_placement(tmp_path / "film.xyz", (0.2, 0.3))
     np.testing.assert_allclose(placement.to_lps(POINTS), make_placement((0.2, 0.3)).to_lps(POINTS))
     np.testing.assert_allclose(placement.to_lps(POINTS)[3], [3.5 * 0.3, 7.25 * 0.2, 0])
+
+
+def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path: Path) -> None:
+    """GDCM sets aside what a header states."""
+    path = tmp_path / "a.dcm"
+    write_dicom(path, np.full((40, 40), 100, dtype=np.uint16), (0.3, 0.3))
+    content = path.read_bytes()
+    place = content.index(b"\x10\x00\x10\x00PN")
+    stated = b"\x09\x00\x10\x10OB\x00\x00" + (0xC0000000).to_bytes(4, "little")
+    path.write_bytes(content[:place] + stated + content[place:])
+    placed = read_placement(path, (0.5, 0.25))
+    assert (placed.rows[1], placed.columns[0]) == (0.5, 0.25), "it cannot be read"
+    workers = [Path("/proc", str(worker.process.pid), "status").read_text() for worker in decoding._idle]
+    peaks = [int(line.split()[1]) for text in workers for line in text.splitlines() if line.startswith("VmHWM")]
+    assert max(peaks) < 2 * 2**20  # kB

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import logging
+import re
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,13 @@ def test_what_cannot_be_understood_is_one_line_that_names_it(tmp_path: Path, con
     assert says in str(raised.value) and "\n" not in str(raised.value) and len(str(raised.value)) < 700
 
 
+def test_many_columns_that_are_missing_are_a_short_line(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",".join(f"other{number}" for number in range(200)) + "\n")
+    with pytest.raises(KneeBundleError, match="no column 'x0', .* and 26 more; found: other0") as raised:
+        read_table(tmp_path / "t.csv", [f"x{number}" for number in range(32)])
+    assert len(raised.value.reason) < 400
+
+
 def test_what_is_no_file_is_one_line(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.csv"):
         with pytest.raises(KneeBundleError, match="the table cannot be read"):
@@ -102,3 +110,13 @@ def test_text_that_a_spreadsheet_would_run_is_quoted_and_read_back(tmp_path: Pat
 def test_text_that_is_no_utf8_can_be_written(tmp_path: Path) -> None:
     write_table(tmp_path / "t.csv", ["path"], [["M\udcfcller.png"]])
     assert (tmp_path / "t.csv").read_text() == "path\nM\\xfcller.png\n"
+
+
+def test_all_tables_are_written_in_one_place(repository: Path) -> None:
+    writers = re.compile(r"csv\.(writer|DictWriter)|\.to_csv\(|writerows?\(")
+    files = [
+        *(repository / "kneebundle").rglob("*.py"),
+        *(p for p in (repository / "scripts").iterdir() if p.is_file()),
+    ]
+    found = {file.name for file in files if writers.search(file.read_text(encoding="utf-8"))}
+    assert found == {"tables.py"}

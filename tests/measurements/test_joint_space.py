@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from kneebundle.landmarks import Landmarks
+from kneebundle.measurements.joint_edges import find_path
 from kneebundle.measurements.joint_space import FIXED_PLACES
 from kneebundle.measurements.knee_pa import measure_knee_pa
 from kneebundle.measurements.measurement import Measurement
@@ -123,3 +125,15 @@ def test_an_unsure_place_counts_where_the_gap_is_a_wedge() -> None:
     )
     assert sure.uncertainty is not None and unsure.uncertainty is not None
     assert unsure.uncertainty == pytest.approx(np.hypot(sure.uncertainty, 0.2 * 4.0 / 2.146), rel=0.1)
+
+
+def test_a_path_is_the_best_of_all() -> None:
+    """At most three states from column to column, each step at 0.12 times its square."""
+    score = np.random.default_rng(3).normal(size=(4, 6))
+
+    def rate(path: tuple[int, ...]) -> float:
+        steps = np.abs(np.diff(path))
+        return float(score[range(4), path].sum() - 0.12 * (steps**2).sum()) if steps.max() <= 3 else -np.inf
+
+    best = max(itertools.product(range(6), repeat=4), key=rate)
+    assert tuple(find_path(score)) == best

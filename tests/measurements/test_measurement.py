@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import FrozenInstanceError
+
 import pytest
 
 from kneebundle.errors import KneeBundleError
@@ -17,3 +19,10 @@ def test_a_missing_value_is_none_and_never_nan() -> None:
 def test_units_are_mm_and_degrees() -> None:
     with pytest.raises(KneeBundleError, match="'cm'; mm or deg is needed"):
         Measurement("a", 1.0, "cm")
+
+
+def test_what_was_measured_stays() -> None:
+    taken = Measurement("a", 0.0, "deg")
+    assert taken.is_taken and taken.uncertainty is None
+    with pytest.raises(FrozenInstanceError):
+        taken.value = 1.0  # type: ignore[misc]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kneebundle.measurements.outlines import keep_largest_part, trace_outline
+from kneebundle.measurements.outlines import keep_largest_part, sample_image, trace_outline
 
 
 def test_the_outline_is_that_of_the_largest_part_and_open_at_the_border() -> None:
@@ -26,3 +26,14 @@ def test_the_outline_lies_where_the_probability_passes_the_level() -> None:
     outline = trace_outline(ramp, level=0.33)
     np.testing.assert_allclose(outline[:, 0], 6.7)
     assert sorted(outline[:, 1]) == list(range(6))
+
+
+def test_what_just_reaches_the_level_belongs_to_the_part() -> None:
+    assert keep_largest_part(np.array([[0.5, 0.49, 0.5, 0.5]])).tolist() == [[False, False, True, True]]
+    assert keep_largest_part(np.array([[0.5, 0.7]]), level=0.6).tolist() == [[False, True]]
+
+
+def test_samples_lie_between_pixels_and_are_0_beyond_the_border() -> None:
+    image = np.array([[1, 2, 4], [10, 20, 40]], dtype=np.uint8)
+    points = np.array([[0.0, 0.0], [1.5, 0.0], [2.0, 1.0], [0.0, 0.25], [-2.0, 0.0], [0.0, 3.0]])
+    assert sample_image(image, points).tolist() == [1.0, 3.0, 40.0, 3.25, 0.0, 0.0]

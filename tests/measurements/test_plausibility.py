@@ -34,3 +34,26 @@ def test_knees_of_every_grade_are_nearer_to_the_mean_than_scattered_points() -> 
     knees = [measure_plausibility(model.draw(np.random.default_rng(i), i % 5), "R").distance for i in range(50)]
     scattered = MEAN + np.random.default_rng(0).normal(0, 6, (16, 2))
     assert measure_plausibility(scattered, "R").distance > max(knees)
+
+
+def perturbed_knee() -> np.ndarray:
+    """A knee a tenth too large, turned by 7 degrees, each landmark 1.5 mm off or so."""
+    angle = np.deg2rad(-7.0)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return 1.1 * (MEAN + np.random.default_rng(4).normal(0, 1.5, (16, 2))) @ turn + (130, 90)
+
+
+@pytest.mark.parametrize(("factor", "shift", "side"), [((1, 1), (0, 0), "R"), ((-1, 1), (300, 0), "L")])
+def test_the_scores_are_those_that_the_thresholds_were_set_on(
+    factor: tuple[int, int], shift: tuple[int, int], side: str
+) -> None:
+    """docs/quality.md has error rates of these scores: whoever changes one of them has to measure again."""
+    found = measure_plausibility(perturbed_knee() * factor + shift, side)
+    assert found == pytest.approx((0.9109946937, 1.5703484976, 1.1079793429, -5.8812851077), rel=1e-8)
+
+
+def test_a_speck_is_told_by_its_size() -> None:
+    assert measure_plausibility(1e-3 * MEAN, "R").scale == pytest.approx(1e-3 * measure_plausibility(MEAN, "R").scale)
+    with np.errstate(all="raise"):
+        at_one_place = measure_plausibility(np.full((16, 2), 7.0), "R")
+    assert at_one_place.scale > 1e6 and np.isfinite(at_one_place).all()

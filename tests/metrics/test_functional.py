@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from kneebundle.metrics import align_predictions, cumulative_curve, outlier_rate, pck, radial_errors
+from kneebundle.metrics import RADII_MM, align_predictions, cumulative_curve, outlier_rate, pck, radial_errors
 
 NAN = math.nan
 # three knees with two landmarks; distances 5, 1; no label, 2; no prediction, 0.5
@@ -69,3 +69,25 @@ def test_the_fit_passes_over_missing_labels_and_predictions() -> None:
     assert errors[0, [1, 3]].max() < 1e-9
     assert math.isinf(errors[0, 0])
     assert math.isnan(errors[0, 2])
+
+
+def test_a_prediction_counts_as_missing_by_either_coordinate_and_alone() -> None:
+    truth = np.zeros((2, 3, 2))
+    pred = np.array([[[3, 4], [NAN, 1], [1, 0]], [[0, 2], [1, 0], [5, math.inf]]], dtype=float)
+    np.testing.assert_array_equal(radial_errors(pred, truth), [[5, math.inf, 1], [2, 1, math.inf]])
+    truth[0, 0, 1] = NAN
+    np.testing.assert_array_equal(radial_errors(pred, truth), [[NAN, math.inf, 1], [2, 1, math.inf]])
+
+
+@pytest.mark.parametrize("shape", [(4, 2), (2, 4, 3), (1, 2, 4, 2)])
+def test_points_of_another_kind_are_an_error_even_if_both_have_it(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="got"):
+        radial_errors(np.zeros(shape), np.zeros(shape))
+
+
+def test_a_landmark_without_a_label_is_no_outlier_at_any_limit() -> None:
+    assert outlier_rate(np.array([[0.1, NAN]]), limit=0.5) == 0.0
+
+
+def test_the_radii_are_those_of_table_2() -> None:
+    assert RADII_MM == (1.0, 1.5, 2.0, 2.5)

@@ -32,3 +32,9 @@ def test_what_was_not_found_is_left_out() -> None:
     assert median_interval(np.array([1.0, np.nan, 3.0, np.inf, 2.0]))[::3] == (2.0, 3)
     assert median_interval(np.array([np.nan, 4.0])) == (4.0, 4.0, 4.0, 1)
     assert np.isnan(median_interval(np.array([np.nan]))[:3]).all()
+
+
+def test_the_seed_and_the_confidence_are_kordons_unless_asked_otherwise() -> None:
+    values = np.random.default_rng(3).normal(size=50)
+    assert median_interval(values) == median_interval(values, confidence=0.8, seed=0)
+    assert median_interval(values, seed=1) != median_interval(values, seed=0)

@@ -95,3 +95,22 @@ def test_it_works_as_key_metric_of_an_evaluator_on_dictionaries(batch_size: int)
 
 def handler(metric: LandmarkMetric) -> IgniteMetricHandler:
     return IgniteMetricHandler(metric, output_transform=from_engine(["pred", "label"]))
+
+
+@pytest.mark.parametrize(("count", "expected"), [("images", 50.0), ("landmarks", 12.5)])
+def test_an_outlier_is_more_than_10_mm_off(count: str, expected: float) -> None:
+    pred = torch.zeros(2, 4, 2)
+    pred[0, 1, 0], pred[1, 2, 1] = 10.4, 9.6
+    metric = OutlierRate(count=count)
+    metric(pred, torch.zeros(2, 4, 2))
+    assert metric.aggregate().item() == expected
+
+
+def test_without_labels_there_is_no_number() -> None:
+    with pytest.raises(ValueError, match="PCK needs labelled points"):
+        PCK(1.0)(PRED)
+    metric = RadialError()
+    metric(PRED, torch.full_like(PRED, math.nan))
+    assert math.isnan(metric.aggregate().item())
+    with pytest.raises(ValueError, match="'images' or 'landmarks', got 'knees'"):
+        OutlierRate(count="knees")

@@ -1,5 +1,8 @@
 """The handlers of the planning network: a name a bone and a point, each measured on its own mask or rows."""
 
+from functools import partial
+from typing import Any
+
 import pytest
 import torch
 from ignite.engine import Engine
@@ -55,3 +58,34 @@ def test_every_bone_and_point_is_measured_for_itself() -> None:
 def test_another_measure_is_an_error() -> None:
     with pytest.raises(ValueError, match="one of iou, surface_distance, hausdorff, got 'dice'"):
         planning_metrics(masks=["dice"])
+
+
+def answer(item: Any, engine: Engine, batch: Any) -> Any:
+    """The output of an engine."""
+    return item
+
+
+def test_the_surface_distance_is_taken_from_both_sides() -> None:
+    """A mask with a far spot: the way from the label to it is short, the way back long."""
+    label = torch.zeros(4, 40, 40)
+    label[:, 10:30, 10:30] = 1
+    pred = label.clone()
+    pred[0, 20, 36] = 1
+    affine = torch.diag(torch.tensor([0.5, 0.5, 1.0, 1.0], dtype=torch.float64))
+    item = {"pred_masks": MetaTensor(pred, affine=affine), "label_masks": MetaTensor(label, affine=affine)}
+    swapped = {"pred_masks": item["label_masks"], "label_masks": item["pred_masks"]}
+    found = []
+    for masks in (item, swapped):
+        handlers = planning_metrics(masks=["surface_distance"])
+        engine = Engine(partial(answer, [masks]))
+        for name, handler in handlers.items():
+            handler.attach(engine, name)
+        found.append({name: float(value) for name, value in engine.run([0]).metrics.items()})
+    assert list(found[0]) == [f"surface_distance_{bone}_mm" for bone in ("femur", "patella", "tibia", "fibula")]
+    assert found[0] == pytest.approx(found[1])
+    assert found[0]["surface_distance_femur_mm"] > 0 == found[0]["surface_distance_tibia_mm"]
+
+
+def test_another_statistic_is_an_error() -> None:
+    with pytest.raises(ValueError, match="'mean', 'median' or 'deviation', got 'worst'"):
+        planning_metrics(points=["worst"])

@@ -67,6 +67,6 @@ def test_a_source_that_lacks_patient_attributes_is_enough_and_one_without_study_
     write_segmentation(lateral_result(anonymous), anonymous, tmp_path / "a_seg.dcm")
     assert not dcmread(tmp_path / "a_seg.dcm").PatientName
     homeless = write_source(tmp_path / "b.dcm", StudyInstanceUID=None)
-    with pytest.raises(KneeBundleError, match="no StudyInstanceUID"):
+    with pytest.raises(KneeBundleError, match="no valid StudyInstanceUID"):
         write_segmentation(lateral_result(homeless), homeless, tmp_path / "b_seg.dcm")
     assert not (tmp_path / "b_seg.dcm").exists()

@@ -49,6 +49,20 @@ def written(tmp_path: Path, **changes: Any) -> Path:
     return tmp_path / "a_sr.dcm"
 
 
+@pytest.mark.parametrize("lacking", ["PatientOrientation", "ImagerPixelSpacing"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_image_that_does_not_tell_its_orientation_gets_a_report_too(
+    tmp_path: Path, lacking: str, value: str | None
+) -> None:
+    source = write_source(tmp_path / "a.dcm")
+    dataset = dcmread(source)
+    setattr(dataset, lacking, None) if value == "" else delattr(dataset, lacking)
+    dataset.save_as(source)
+    write_structured_report(to_document(lateral_result(source)), source, tmp_path / "sr.dcm")
+    assert "p_blum" in regions(tmp_path / "sr.dcm")
+    assert dicom_errors(tmp_path / "sr.dcm") == []
+
+
 def test_points_and_lines_count_from_the_corner_of_the_first_pixel(tmp_path: Path) -> None:
     found = regions(written(tmp_path))
     assert set(found) == {"p_blum", "LM1", "LM2", "LM3", "schoettle_point", "schoettle_circle", "schoettle_area"}

@@ -35,3 +35,42 @@ def test_beyond_the_image_there_is_nothing() -> None:
     found = resample_affine(np.ones((30, 30)), matrix(1.0, 0, (-5, 0)), (30, 30))
     assert np.isnan(found[:, :4]).all() and (found[:, 5:] == 1).all()
     assert np.isnan(resample_affine(np.ones((30, 30)), matrix(1.0, 0, (500, 0)), (8, 8))).all()
+
+
+@pytest.mark.parametrize("scale", [2.0, 4.0])
+def test_the_low_pass_is_as_wide_as_the_coarser_pixels_ask(scale: float) -> None:
+    """A spot whose standard deviation is 3 pixels gets one of sqrt(9 + (scale^2 - 1) / 4)."""
+    y, x = np.mgrid[:161, :161] - 80.0
+    spot = np.exp(-(x**2 + y**2) / (2 * 3.0**2))
+    size = 61
+    found = resample_affine(spot, matrix(scale, 0, (80 - 30 * scale,) * 2), (size, size)).astype(float)
+    profile = np.nan_to_num(found).sum(axis=0)
+    place = (np.arange(size) - 30) * scale
+    assert np.sqrt((profile * place**2).sum() / profile.sum()) == pytest.approx(
+        np.sqrt(9 + (scale**2 - 1) / 4), rel=2e-3
+    )
+
+
+def test_pixels_of_the_same_size_or_smaller_are_interpolated_and_not_smoothed() -> None:
+    noise = np.random.default_rng(0).normal(size=(30, 30))
+    same = resample_affine(noise, matrix(1.0, 0, (3, 5)), (20, 20))
+    np.testing.assert_allclose(same, noise[5:25, 3:23], atol=1e-6)
+    finer = resample_affine(noise, matrix(0.5, 0, (3, 5)), (20, 20))
+    np.testing.assert_allclose(finer[::2, ::2], noise[5:15, 3:13], atol=1e-6)
+    np.testing.assert_allclose(finer[0, 1], (noise[5, 3] + noise[5, 4]) / 2, atol=1e-6)
+
+
+def test_a_part_of_the_grid_gets_what_the_whole_grid_gets() -> None:
+    noise = np.random.default_rng(1).normal(100, 30, (150, 170))
+    whole = resample_affine(noise, matrix(3.0, 10, (12, 7)), (40, 45))
+    place = matrix(3.0, 10, (12, 7)) @ matrix(1.0, 0, (14, 11))
+    np.testing.assert_allclose(resample_affine(noise, place, (9, 6)), whole[11:20, 14:20], atol=1e-3)
+
+
+def test_an_axis_alone_may_get_coarser() -> None:
+    stripes = np.tile(np.sin(2 * np.pi * np.arange(300) / 2.3), (300, 1))
+    place = np.diag([4.0, 1.0, 1.0])
+    assert np.abs(resample_affine(stripes, place, (60, 60))[5:-5, 5:-5]).max() < 0.05
+    np.testing.assert_allclose(
+        resample_affine(stripes.T, place, (60, 60))[:, 5:-5], np.tile(stripes[0, :60], (50, 1)).T, atol=1e-5
+    )

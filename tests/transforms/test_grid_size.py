@@ -67,3 +67,27 @@ def test_films_as_large_as_they_come_are_made(
     size_mm: tuple[float, float], spacing_mm: float, pixels: tuple[int, int]
 ) -> None:
     assert count_pixels(size_mm, (spacing_mm, spacing_mm), "the film") == pixels
+
+
+def test_the_limits_themselves() -> None:
+    assert count_pixels((10.0, 10.0), (1.0, 1.0), "it", most=100) == (10, 10)
+    with pytest.raises(KneeBundleError, match="at most 9.9e-05 million are made"):
+        count_pixels((10.0, 10.0), (1.0, 1.0), "it", most=99)
+    assert count_pixels((0.6, 5.0), (1.0, 1.0), "it") == (1, 5)
+    assert count_pixels((5.0, 0.6), (1.0, 1.0), "it") == (5, 1)
+    for size in ((0.4, 5.0), (5.0, 0.4)):
+        with pytest.raises(KneeBundleError, match="is smaller than one pixel of 1 mm"):
+            count_pixels(size, (1.0, 1.0), "it")
+
+
+@pytest.mark.parametrize(
+    ("size", "spacing"), [((-140.0, -140.0), (0.5, 0.5)), ((140.0, 0.0), (0.5, 0.5)), ((140.0, 140.0), (0.5, -0.5))]
+)
+def test_nothing_and_less_is_no_size(size: tuple[float, float], spacing: tuple[float, float]) -> None:
+    with pytest.raises(KneeBundleError, match="both must be positive numbers"):
+        count_pixels(size, spacing, "it")
+
+
+def test_the_message_gives_rows_and_columns_of_what_is_not_square() -> None:
+    with pytest.raises(KneeBundleError, match=r"20 x 10 mm in pixels of 1e-05 x 2e-05 mm would have 2e\+06 x 500000 "):
+        count_pixels((20.0, 10.0), (1e-5, 2e-5), "it")

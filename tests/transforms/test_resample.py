@@ -125,3 +125,23 @@ def test_it_is_what_the_filters_of_itk_give(
 def test_a_grid_beside_the_image_is_nowhere() -> None:
     image = MetaTensor(torch.ones(1, 20, 20))
     assert bool(resample_grid(image, (50.0, 0.0), (2.0, 2.0), (5, 5)).isnan().all())
+
+
+@pytest.mark.parametrize(
+    ("start", "step", "size"), [((10.0, 12.0), (30.0, 25.0), (2, 3)), ((0.5, -0.5), (1.0, 1.0), (72, 84))]
+)
+def test_very_coarse_grids_and_the_border_itself_are_what_itk_gives(
+    start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
+) -> None:
+    test_it_is_what_the_filters_of_itk_give(start, step, size)
+
+
+def test_the_affine_of_an_image_that_was_turned_leads_on() -> None:
+    affine = torch.eye(4, dtype=torch.float64)
+    affine[:2, :2] = torch.tensor([[0.0, -0.4], [0.25, 0.0]], dtype=torch.float64)
+    affine[:2, 3] = torch.tensor([3.0, 7.0], dtype=torch.float64)
+    image = MetaTensor(torch.rand(1, 20, 30), affine=affine)
+    assert pixel_spacing(image) == pytest.approx((0.25, 0.4))
+    found = resample_grid(image, (2.0, 5.0), (0.5, 0.4), (4, 6))
+    np.testing.assert_allclose(found.affine[:2, 3], [3.0 - 0.4 * 5, 7.0 + 0.25 * 2])
+    np.testing.assert_allclose(found.affine[:2, :2], [[0.0, -0.4], [0.5, 0.0]])

@@ -100,3 +100,29 @@ def test_surroundings_take_the_place_of_the_image_as_often_as_asked() -> None:
     assert 70 < sum(bool((d == 7).all()) for d in drawn) < 130
     assert all(bool(torch.isfinite(d).all()) for d in drawn)
     assert not torch.isfinite(frame).all(), "the cached image must stay as it was"
+
+
+def test_a_region_is_that_of_kneel_unless_asked_otherwise() -> None:
+    image = blobs(np.array([[30.0, 25.0]]), (200, 240), (0.25, 0.25))
+    for region in (crop_roi(image, (30.0, 25.0)), CropROId("image")({"image": image, "center_mm": (30, 25)})["image"]):
+        assert region.shape == (1, 467, 467)
+        np.testing.assert_allclose(np.diag(region.affine)[:2], 0.3)
+        assert not torch.isfinite(region[0, 0, 0]), "nothing is filled in"
+
+
+def test_a_region_of_a_region_lies_where_it_should() -> None:
+    point = np.array([[30.0, 25.0]])
+    image = blobs(point, (200, 240), (0.25, 0.25))
+    region = crop_roi(image, (32.0, 24.0), (24.0, 30.0), 0.4)
+    again = crop_roi(region, (30.5, 25.5), 12.0, 0.5)
+    assert centroid_mm(again, point[0]) == pytest.approx(point[0], abs=0.02)
+    np.testing.assert_allclose(image_center_mm(region), [32.0, 24.0])
+    np.testing.assert_allclose(image_center_mm(again), [30.5, 25.5])
+
+
+def test_the_centre_may_stand_elsewhere_and_a_missing_image_is_an_error_or_not() -> None:
+    data = {"image": blobs(np.array([[10.0, 10.0]]), (40, 60), (0.5, 0.5)), "joint": (8.0, 9.0)}
+    step = CropROId(["image", "mask"], "joint", 10.0, 0.5, "zeros", allow_missing_keys=True)
+    np.testing.assert_allclose(image_center_mm(step(data)["image"]), [8.0, 9.0])
+    with pytest.raises(KeyError):
+        CropROId(["image", "mask"], "joint", 10.0, 0.5)(data)

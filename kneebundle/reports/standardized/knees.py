@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.tables import write_table
 from kneebundle.io.writing import write_atomically
 from kneebundle.landmarks import KNEE_PA
@@ -97,6 +98,7 @@ def write_standardized(
     record: Path,
     folder: Path,
     name: str,
+    pseudonyms: Pseudonyms | None = None,
 ) -> None:
     """Write the standardised knees of a radiograph, and last a JSON document about them; each file atomically.
 
@@ -108,15 +110,16 @@ def write_standardized(
         record: where the JSON document goes.
         folder: where the pictures go.
         name: what their names begin with.
+        pseudonyms: that stand for the identities of the source in DICOM pictures.
 
     Raises:
         KneeBundleError: if a DICOM picture cannot refer to its source.
     """
-    writer = _Writer(radiograph, settings, source, folder, name, document["image"]["view"])
+    writer = _Writer(radiograph, settings, source, folder, name, document["image"]["view"], pseudonyms)
     knees = [writer.write_knee(knee, flags) for knee, flags in _list_knees(document)]
     about = {
         "schema": SCHEMA,
-        "image": {**document["image"], "path": radiograph.path},
+        "image": {**document["image"], "path": radiograph.path, "sop_instance_uid": radiograph.sop_instance_uid},
         "settings": settings.to_document(),
         "knees": knees,
         "models": document["models"],
@@ -190,6 +193,7 @@ class _Writer:
     folder: Path
     name: str
     view: str | None
+    pseudonyms: Pseudonyms | None = None
 
     def write_knee(self, knee: Mapping[str, Any], flags: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """Write the pictures of a knee, unless it is left out; gives what the JSON document says of it."""
@@ -248,6 +252,7 @@ class _Writer:
                 view=self.view,
                 orientation=placement.orientation,
                 derivation=derivation,
+                pseudonyms=self.pseudonyms,
             )
         return files
 

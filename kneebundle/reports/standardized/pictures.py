@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from kneebundle.io.dicom_writing import write_dicom
+from kneebundle.io.pseudonyms import Pseudonyms
 from kneebundle.io.writing import write_atomically
 from kneebundle.radiograph import Radiograph
 from kneebundle.reports.dicom_source import read_source, suppress_warnings
@@ -26,7 +27,7 @@ PICTURE_SUFFIXES: Mapping[str, str] = {"png": ".png", "nifti": ".nii.gz", "dicom
 _PERCENTILES = (0.5, 99.5)
 _COPIED = (
     "PatientID PatientName PatientBirthDate PatientSex PatientAge StudyInstanceUID StudyID StudyDate StudyTime "
-    "AccessionNumber ReferringPhysicianName StudyDescription"
+    "AccessionNumber ReferringPhysicianName StudyDescription PatientIdentityRemoved DeidentificationMethod"
 ).split()
 
 
@@ -75,6 +76,7 @@ def write_picture(
     view: Any = None,
     orientation: tuple[str, str] = ("L", "F"),
     derivation: str = "",
+    pseudonyms: Pseudonyms | None = None,
 ) -> None:
     """Write a picture in the format of its name, atomically.
 
@@ -85,6 +87,7 @@ def write_picture(
         spacing_mm: size of a pixel.
         source: the file of the radiograph, that a DICOM picture is derived from.
         side, view, orientation, derivation: what a DICOM picture says of itself.
+        pseudonyms: that stand for the identities of the source in a DICOM picture.
 
     Raises:
         KneeBundleError: if a DICOM picture cannot refer to its source.
@@ -96,7 +99,7 @@ def write_picture(
         with write_atomically(path) as temporary:
             Image.fromarray(values).save(temporary, format="PNG", dpi=(25.4 / spacing_mm, 25.4 / spacing_mm))
     else:
-        attributes = _describe_derivation(read_source(source), orientation, derivation)
+        attributes = _describe_derivation(read_source(source, pseudonyms), orientation, derivation)
         _write_dicom(path, values, spacing_mm, side, view, attributes)
 
 
