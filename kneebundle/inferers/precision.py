@@ -25,7 +25,8 @@ PRECISION_VARIABLE = "KNEEBUNDLE_PRECISION"
 _CPU_INFO = Path("/proc/cpuinfo")
 _CPU_FEATURES = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512-BF16"}
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-_LEAST_GAIN = 1.1
+_MOST_LOSS = 2.0
+"""What a busy machine may add to a timed step; instructions that are not there cost six times as much."""
 _ROUNDS = 5
 
 
@@ -33,9 +34,10 @@ def resolve_precision(requested: str | None, device: torch.device | str) -> str 
     """Decide what autocast runs a network in.
 
     ``"auto"`` is the environment variable :data:`PRECISION_VARIABLE` if it is set, else what the device promises to be
-    fastest in (:func:`promised_precision`), if a small timed step of training is indeed faster in it than in float32. A
-    promise that does not hold costs much: on processors without such instructions bfloat16 is six times slower. This is
-    found out once a process for each kind of device, and said in the log.
+    fastest in (:func:`promised_precision`), unless a small timed step of training takes twice as long in it as in
+    float32. A promise that does not hold costs much: on processors without such instructions bfloat16 is six times
+    slower. A small loss does not count, so that a training that is stopped and resumed while the machine is busy goes
+    on in the same precision. This is found out once a process for each kind of device, and said in the log.
 
     Args:
         requested: one of :data:`PRECISIONS`, or None for float32. All but ``"auto"`` is taken at its word.
@@ -99,17 +101,17 @@ def _find_fastest(kind: str) -> str | None:
         for _ in range(_ROUNDS + 1):
             for precision in seconds:
                 seconds[precision] = min(seconds[precision], _time_step(kind, precision))
-    faster = seconds[None] > _LEAST_GAIN * seconds[promised]
+    holds = seconds[promised] < _MOST_LOSS * seconds[None]
     log(
         "precision auto: %s on %s (%s; a small step takes %.1f ms in %s, %.1f ms in float32)",
-        promised if faster else "float32",
+        promised if holds else "float32",
         kind,
         why,
         1e3 * seconds[promised],
         promised,
         1e3 * seconds[None],
     )
-    return promised if faster else None
+    return promised if holds else None
 
 
 def _time_step(kind: str, precision: str | None) -> float:

@@ -14,6 +14,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -177,9 +178,8 @@ def _export(module: Any, image: torch.Tensor, options: dict[str, Any]) -> bytes:
 def _start(model: bytes, runtime: str) -> Callable[[torch.Tensor], torch.Tensor]:
     """Load a network; its threads sleep where they have nothing to do, so as not to take cores from others."""
     if runtime == "openvino":
-        openvino: Any = import_module("openvino")
         settings = {"INFERENCE_NUM_THREADS": count_cores(), "INFERENCE_PRECISION_HINT": "f32"}
-        core = openvino.Core()
+        core = _open_openvino()
         request = core.compile_model(core.read_model(model), "CPU", settings).create_infer_request()
         return lambda images: torch.from_numpy(np.array(request.infer([_to_array(images)])[0]))
     import onnxruntime
@@ -190,6 +190,17 @@ def _start(model: bytes, runtime: str) -> Callable[[torch.Tensor], torch.Tensor]
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     return lambda images: torch.from_numpy(session.run(None, {"image": _to_array(images)})[0])
+
+
+@cache
+def _open_openvino() -> Any:
+    """One OpenVINO for all networks, never let go of.
+
+    Each gives the thread a stack for signals and takes the one before it back later, which another may have freed by
+    then: the next signal, Ctrl-C or the end of a child process, would crash Python.
+    """
+    openvino: Any = import_module("openvino")
+    return openvino.Core()
 
 
 def _to_array(images: torch.Tensor) -> np.ndarray:

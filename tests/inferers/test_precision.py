@@ -65,6 +65,12 @@ def test_a_promise_that_does_not_hold_is_float32(processor: Fake, caplog: pytest
     assert "float32 on cpu (AVX-512-BF16; a small step takes 48.0 ms in bfloat16" in caplog.text
 
 
+@pytest.mark.parametrize("bfloat16", [0.006, 0.0105])
+def test_a_busy_machine_does_not_change_the_precision(processor: Fake, bfloat16: float) -> None:
+    processor("avx512_bf16", bfloat16=bfloat16, float32=0.008)
+    assert resolve_precision("auto", "cpu") == "bfloat16", "a training that is resumed would end with other weights"
+
+
 def test_a_system_that_lists_no_features_is_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(module, "_CPU_INFO", tmp_path / "missing")
     assert resolve_precision("auto", "cpu") is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -57,6 +59,25 @@ def test_it_predicts_as_torch_does_whatever_the_number_of_images(name: str) -> N
             torch.testing.assert_close(network(images, with_confidence=True), expected, atol=1e-5, rtol=0)
     with torch.inference_mode():  # other options are another network
         assert network(images).shape == maker.network(images).shape == (3, 3, 2)
+
+
+def test_a_signal_is_survived_after_networks_of_openvino_are_let_go_of() -> None:
+    pytest.importorskip("openvino")
+    code = """
+import faulthandler, os, signal
+from tests.inferers.test_runtime import ExportedNetwork, make_hourglass, torch
+
+faulthandler.enable()
+signal.signal(signal.SIGUSR1, lambda *_: print("handled", flush=True))
+for size in (32, 64, 96):
+    networks = [ExportedNetwork(make_hourglass(), f"{size} {i}", "openvino", strict=True) for i in range(2)]
+    for network in networks:
+        network(torch.randn(1, 1, size, size))
+    del networks[0], networks[0], network
+os.kill(os.getpid(), signal.SIGUSR1)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr[-500:]
 
 
 def test_the_next_process_needs_no_torch_module(own_cache: Path) -> None:
