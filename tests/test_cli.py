@@ -261,3 +261,4 @@ def test_a_run_that_is_stopped_leaves_tables_and_nothing_half_written(
 
 def _catch_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process of a shell ignores it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under nohup this

@@ -22,6 +22,7 @@ from .drawing import draw_text as draw_text
 from .drawing import lay_over as lay_over
 from .drawing import make_grey_image as make_grey_image
 from .drawing import open_layer as open_layer
+from .drawing import wrap_remarks as wrap_remarks
 from .drawing import write_picture as write_picture
 from .drawing import write_remarks as write_remarks
 from .json_report import SCHEMA as SCHEMA

@@ -27,6 +27,7 @@ __all__ = [
     "lay_over",
     "make_grey_image",
     "open_layer",
+    "wrap_remarks",
     "write_picture",
     "write_remarks",
 ]
@@ -36,6 +37,7 @@ WHITE, BLACK, AMBER = (255, 255, 255), (0, 0, 0), (255, 200, 60)
 FINE = 2
 """Lines are drawn this many times larger and scaled down, which smooths them."""
 LINE_HEIGHT = 22
+_REMARK_SIZE, _REMARK_MARGIN = 14, 8
 _TILE = 256
 
 
@@ -189,10 +191,32 @@ def draw_scale_bar(pen: ImageDraw.ImageDraw, length_mm: float, scale: float, rig
     draw_text(pen, f"{length_mm:g} mm", ((start + end) / 2, height - 5 * FINE), 13, "mb")
 
 
-def write_remarks(pen: ImageDraw.ImageDraw, remarks: list[str]) -> None:
-    """Write a line a remark on a layer that is ``FINE`` times larger."""
-    for line, remark in enumerate(remarks):
-        pen.text((8 * FINE, (line * LINE_HEIGHT + 3) * FINE), remark, fill=AMBER, font=_load_font(14))
+def wrap_remarks(remarks: list[str], width: int) -> list[str]:
+    """Break remarks between words into lines that :func:`write_remarks` fits into a picture of this width in pixels.
+
+    Example:
+        >>> wrap_remarks(["the knee is cut off"], 100)
+        ['the knee is', 'cut off']
+    """
+    font, room = _load_font(_REMARK_SIZE), (width - 2 * _REMARK_MARGIN) * FINE
+    lines = []
+    for remark in remarks:
+        line, *words = remark.split() or [""]
+        for word in words:
+            if font.getlength(f"{line} {word}") > room:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}"
+        lines.append(line)
+    return lines
+
+
+def write_remarks(pen: ImageDraw.ImageDraw, lines: list[str]) -> None:
+    """Write the lines of :func:`wrap_remarks` on a layer that is ``FINE`` times larger."""
+    for number, line in enumerate(lines):
+        place = (_REMARK_MARGIN * FINE, (number * LINE_HEIGHT + 3) * FINE)
+        pen.text(place, line, fill=AMBER, font=_load_font(_REMARK_SIZE))
 
 
 @cache

@@ -26,6 +26,7 @@ from kneebundle.reports.drawing import (
     lay_over,
     make_grey_image,
     open_layer,
+    wrap_remarks,
     write_picture,
     write_remarks,
 )
@@ -54,7 +55,7 @@ def draw_lateral_overlay(result: LateralResult) -> Image.Image:
     panels = _make_panels(result)
     width, height = max(panel.right for panel in panels), max(panel.bottom for panel in panels)
     reason = [f"not planned: {result.plan.refused}"] if result.plan.refused else []
-    remarks = [*reason, *(flag.message for flag in result.flags)]
+    remarks = wrap_remarks([*reason, *(flag.message for flag in result.flags)], width)
     canvas = Image.new("RGB", (width, height + LINE_HEIGHT * len(remarks)))
     grey = make_grey_image(result.radiograph)
     for number, panel in enumerate(panels):

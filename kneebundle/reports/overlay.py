@@ -29,6 +29,7 @@ from kneebundle.reports.drawing import (
     draw_text,
     make_grey_image,
     open_layer,
+    wrap_remarks,
     write_picture,
     write_remarks,
 )
@@ -57,6 +58,8 @@ def draw_overlay(result: RadiographResult) -> Image.Image:
     height = max(panel.bottom for panel in panels)
     remarks = [flag.message for flag in result.flags]
     remarks += [f"{knee.side}: {flag.message}" for knee in result.knees for flag in knee.flags]
+    remarks = wrap_remarks(remarks, width)
+    remarks = wrap_remarks(remarks, width)
     canvas = Image.new("RGB", (width, height + LINE_HEIGHT * len(remarks)))
     grey = make_grey_image(result.radiograph)
     for panel in panels:

@@ -93,7 +93,7 @@ def test_films_are_found_and_their_results_stored_in_their_studies(
     queue = tmp_path / "queue"
     with run(queue, server, objects=["sr", "gsps", "sc"]) as (node, _, page):
         wait_for(lambda: count(queue)["done"] == 4, 60)
-        assert node.counters.source_reached and node.counters.pacs_reached
+        wait_for(lambda: node.counters.source_reached and node.counters.pacs_reached)  # a busy machine may be late
         from urllib.request import urlopen
 
         said = urlopen(page).read().decode() + urlopen(page + "metrics").read().decode()

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from kneebundle.reports.drawing import FINE, lay_over, open_layer, write_picture
+from kneebundle.reports.drawing import (
+    FINE,
+    LINE_HEIGHT,
+    lay_over,
+    open_layer,
+    wrap_remarks,
+    write_picture,
+    write_remarks,
+)
 
 
 @pytest.mark.parametrize("has_imagecodecs", [True, False])
@@ -52,3 +60,20 @@ def test_what_is_drawn_on_a_small_layer_lies_where_it_would_on_a_large_one(low: 
             pen.ellipse([round(v) for v in box], fill=(255, 0, 0, 200))
     np.testing.assert_array_equal(np.asarray(pictures[0]), np.asarray(pictures[1]))
     assert (np.asarray(pictures[0])[..., 0] > 150).any()
+
+
+def test_remarks_are_broken_between_words_and_none_is_lost() -> None:
+    remarks = [
+        "the knee is cut off by the border of the radiograph",
+        "",
+        "a-word-that-is-wider-than-the-picture",
+        "R: low",
+    ]
+    lines = wrap_remarks(remarks, 120)
+    assert " ".join(lines).split() == " ".join(remarks).split()
+    assert len(lines) > len(remarks) and lines[-1] == "R: low"
+    canvas = Image.new("RGB", (400, LINE_HEIGHT * len(lines)))
+    with open_layer(canvas, np.zeros(2), np.array(canvas.size)) as (pen, _):
+        write_remarks(pen, [line for line in lines if not line.startswith("a-word")])
+    assert not np.asarray(canvas)[:, 120:].any(), "the lines fit the width they were made for"
+    assert wrap_remarks(remarks, 2000) == remarks
