@@ -7,7 +7,6 @@ written. What the folder did not write is never touched.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import json
 import shutil
@@ -29,7 +28,7 @@ from kneebundle.batch.request import ImageRequest
 from kneebundle.batch.stored_records import StoredRecords
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.file_content import read_state
-from kneebundle.io.folder_lock import HIDDEN, check_owner, mark_folder
+from kneebundle.io.folder_lock import FULL, HIDDEN, check_owner, mark_folder
 from kneebundle.io.paths import show_path
 from kneebundle.io.pseudonyms import SETTING
 from kneebundle.io.writing import remove_leftovers
@@ -38,7 +37,6 @@ from kneebundle.reports.csv_tables import KEPT, write_errors
 __all__ = ["OutputFolder"]
 
 _ERRORS = "errors.csv"
-_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _NAMED = 5
 
 
@@ -86,6 +84,7 @@ class OutputFolder:
                 remove_leftovers(place, 0)
         except OSError as error:
             raise KneeBundleError(f"cannot make the output folder ({error.strerror})", path, "output") from error
+        self._is_old = marked
         self._known = self._repair(self.entries.read_all())
         self._adopted = {} if marked else adopt_results(path, files)
         if self.pseudonyms is not None and self._adopted:
@@ -97,6 +96,11 @@ class OutputFolder:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_known": {}, "_adopted": {}}
+
+    @property
+    def has_results(self) -> bool:
+        """Whether a run has left anything in the folder, this one or an earlier one."""
+        return self._is_old or bool(self.entries.read_all())
 
     def plan(self, requests: Sequence[ImageRequest]) -> list[Job]:
         """Name the files of each image: as an earlier run did, or so that no other image's files are touched."""
@@ -327,7 +331,7 @@ class OutputFolder:
 
     def _is_lost(self, error: OSError) -> bool:
         """Whether it is the folder that fails, and not one image."""
-        if error.errno in _FULL or not self.path.is_dir():
+        if error.errno in FULL or not self.path.is_dir():
             return True
         probe = self.path / HIDDEN / f"probe-{uuid4().hex[:12]}"
         try:

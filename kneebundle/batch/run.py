@@ -23,7 +23,7 @@ from kneebundle.batch.local_engine import LocalEngine
 from kneebundle.batch.output_folder import OutputFolder
 from kneebundle.batch.progress import show_progress
 from kneebundle.batch.request import ImageRequest
-from kneebundle.io.folder_lock import hold_folder
+from kneebundle.io.folder_lock import HIDDEN, hold_folder, unmark_if_empty
 from kneebundle.io.paths import show_path
 from kneebundle.io.pseudonyms import open_pseudonyms
 from kneebundle.pipelines.by_view import Pipeline
@@ -122,11 +122,15 @@ def run_batch(
 ) -> RunSummary:
     """Make the files of images; :func:`predict_images` and :func:`register_images` differ in ``files`` alone."""
     # absolute paths, because ITK changes the working directory for a moment when it is loaded, under the threads' feet
-    with hold_folder(output.absolute(), options.when_busy, _say if options.progress else None):
-        files.pseudonyms = names = open_pseudonyms(output.absolute(), options.deidentify, options.salt)
+    output = output.absolute()
+    with (
+        hold_folder(output, options.when_busy, _say if options.progress else None),
+        unmark_if_empty(output, [f"{HIDDEN}/results", "errors.csv"]),
+    ):
+        files.pseudonyms = names = open_pseudonyms(output, options.deidentify, options.salt)
         if names is not None:  # neither rows nor times of files tell the order of the paths
             requests = sorted(requests, key=lambda request: names.name_path(request.path))
-        folder = OutputFolder(output.absolute(), files, options.advice, made_with)
+        folder = OutputFolder(output, files, options.advice, made_with)
         jobs = folder.plan(requests)
         left = folder.select(jobs, options.overwrite)
         run = _Run(jobs)
@@ -136,9 +140,10 @@ def run_batch(
                 for outcome in outcomes:
                     run.note(outcome)
                     progress.count(outcome.error is not None)
-        except BaseException:
-            with suppress(Exception):
-                folder.write_tables(jobs, run.list_errors())
+        except BaseException as error:
+            if not isinstance(error, Exception) or folder.has_results or run.list_errors():
+                with suppress(Exception):
+                    folder.write_tables(jobs, run.list_errors())
             raise
         errors = run.list_errors()
         folder.write_tables(jobs, errors)

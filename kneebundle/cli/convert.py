@@ -63,6 +63,7 @@ def convert(
     """
     from kneebundle.batch.names import output_names
     from kneebundle.exchange import FORMATS, Context, Images
+    from kneebundle.io.writing import write_together
 
     chosen = target or _guess_target(output, source)
     context = Context(
@@ -79,8 +80,8 @@ def convert(
         click.echo(f"{written} files in {output}")
         return
     _refuse_existing([output], overwrite)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    left_out = FORMATS[chosen].write(documents, output, context) or ()
+    with write_together(output.parent) as aside:
+        left_out = FORMATS[chosen].write(documents, aside / output.name, context) or ()
     for path in left_out:
         click.echo(f"left out {path}: {FORMATS[chosen].title} have no place for it", err=True)
     click.echo(f"{len(documents) - len(left_out)} images in {output}")
@@ -166,15 +167,16 @@ def _write_each(documents: Sequence[dict], folder: Path, name: str, context: Con
     from kneebundle.batch.names import output_names
     from kneebundle.errors import KneeBundleError
     from kneebundle.exchange import list_files, write_image
+    from kneebundle.io.writing import write_together
 
     if folder.exists() and not folder.is_dir():
         raise KneeBundleError("this is a file, and a folder is needed", folder, "folder")
     stems = output_names([Path(document["image"]["path"]) for document in documents])
     files = [list_files(name, document, stem) for document, stem in zip(documents, stems, strict=True)]
     _refuse_existing([folder / file for own in files for file in own], overwrite)
-    folder.mkdir(parents=True, exist_ok=True)
-    for document, stem in zip(documents, stems, strict=True):
-        write_image(name, document, folder, stem, context)
+    with write_together(folder) as aside:
+        for document, stem in zip(documents, stems, strict=True):
+            write_image(name, document, aside, stem, context)
     return sum(map(len, files))
 
 

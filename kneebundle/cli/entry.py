@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ import click
 
 from kneebundle import __version__
 from kneebundle.cli.advice import ADVICE
-from kneebundle.errors import KneeBundleError
+from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.io.paths import show_path
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -126,7 +127,13 @@ def _run(arguments: Sequence[str] | None) -> int:
         cause = error.__cause__  # click makes another error of it
         return 128 + (cause.number if isinstance(cause, _Stopped) else signal.SIGINT)
     except OSError as error:
-        name = "" if error.filename is None else f"{show_path(error.filename)}: "
         with suppress(OSError):
-            click.echo(f"kneebundle: {name}{error.strerror or error}", err=True)
+            click.echo(f"kneebundle: {_describe(error)}", err=True)
         return 1
+
+
+def _describe(error: OSError) -> str:
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
+        return in_brief(Exception(error.args[0][0][-1]))  # of a folder that was copied, the first file
+    name = "" if error.filename is None else f"{show_path(error.filename)}: "
+    return f"{name}{error.strerror or in_brief(error)}"

@@ -52,11 +52,11 @@ def evaluate(predictions: Path, truths: tuple[Path, ...], landmarks: str, output
     folder = output or (predictions if predictions.is_dir() else predictions.parent)
     kinds = find_truth_kinds(truths[0])
     ids = _parse_landmarks(landmarks)
-    with hold_files(folder, [name for kind in kinds for name in _FILES[kind]], _is_evaluation):
+    with hold_files(folder, [name for kind in kinds for name in _FILES[kind]], _is_evaluation) as aside:
         if "planning" in kinds:
-            _evaluate_plannings(predictions, truths, folder)
+            _evaluate_plannings(predictions, truths, aside, folder)
         if "knees" in kinds:
-            _evaluate_knees(predictions, truths, folder, ids)
+            _evaluate_knees(predictions, truths, aside, ids)
 
 
 def _is_evaluation(path: Path) -> bool:
@@ -94,13 +94,13 @@ def _evaluate_knees(predictions: Path, truths: Sequence[Path], folder: Path, ids
         click.echo(f"{comparison.unused} predicted knees have no label and were left out", err=True)
 
 
-def _evaluate_plannings(predictions: Path, truths: Sequence[Path], folder: Path) -> None:
+def _evaluate_plannings(predictions: Path, truths: Sequence[Path], aside: Path, folder: Path) -> None:
     from kneebundle.evaluation.planning import compare_plannings, summarize_plannings
     from kneebundle.evaluation.planning_report import format_planning_summary, write_planning_evaluation
 
     comparison = compare_plannings(predictions, truths)
     summary = summarize_plannings(comparison)
-    write_planning_evaluation(comparison, summary, folder)
+    write_planning_evaluation(comparison, summary, aside)
     click.echo(format_planning_summary(summary))
     without = [f"{image}: {why}" for image, why in zip(comparison.images, comparison.missing, strict=True) if why]
     for line in without[:5]:

@@ -13,7 +13,17 @@ from kneebundle.batch.request import ImageRequest
 if TYPE_CHECKING:
     from kneebundle.batch.run import RunSummary
 
-PATH = click.Path(path_type=Path)
+
+class _Path(click.Path):
+    """A path; an empty text, as of a variable that is not set, does not mean the working folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 POSITIVE = click.FloatRange(min=0, min_open=True)
 
 

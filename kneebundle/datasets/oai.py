@@ -30,7 +30,7 @@ from kneebundle.datasets.kneel_annotations import ANNOTATION_MM, Annotation, rea
 from kneebundle.datasets.oai_films import OaiFilm, find_films, open_film
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.file_content import hash_content
-from kneebundle.io.folder_lock import check_owner, hold_folder, mark_folder, read_mark
+from kneebundle.io.folder_lock import check_owner, hold_folder, mark_folder, read_mark, unmark_if_empty
 from kneebundle.io.paths import show_path
 from kneebundle.io.reading import read_radiograph
 from kneebundle.io.tables import write_table
@@ -186,7 +186,7 @@ def _cut_half(film: MetaTensor, center_mm: np.ndarray) -> MetaTensor:
 def _hold(output: Path, annotations: Path) -> Iterator[None]:
     """Hold the folder alone; what an earlier run made of other annotations is not mixed with this one's."""
     settings = {"annotations": hash_content(annotations)}
-    with hold_folder(output):
+    with hold_folder(output), unmark_if_empty(output, ["records", *_STAGES, "errors.csv"]):
         if check_owner(output, "prepare-oai"):
             if (read_mark(output) or {})["settings"] != settings:
                 raise KneeBundleError(

@@ -58,7 +58,7 @@ def describe_machine() -> dict[str, Any]:
         "device": device.type,
         "runtime": choose_runtime("auto", device),
         "training_precision": training_precision or "float32",
-        "why": why if training_precision == promised else f"{why} promises {promised}, which is no faster here",
+        "why": why if training_precision == promised else f"{why} promises {promised}, which is much slower here",
         # the name of a GPU, which CUDA_VISIBLE_DEVICES may hold, tells one machine from all others
         "variables": {n: v if n in _NAMED or re.fullmatch(r"[\d,]*", v) else "set" for n, v in variables.items()},
     }

@@ -128,7 +128,8 @@ def open_exchanged(folder: Path) -> Opened:
     """Landmarks in the formats of other programs, to be converted to a table."""
     from kneebundle.exchange import FORMATS, Context, Images, read_file
 
-    (film,) = [path for path in _write_images(folder / "images") if path.name == "plain.dcm"]
+    _write_images(folder / "all")
+    film = Path(shutil.copy(folder / "all" / "plain.dcm", _empty(folder / "images")))  # alone of its stem
     _predict([film], _empty(folder / "seeds"), _ALL)
     seeds = [path for path in (folder / "seeds").iterdir() if path.suffix in (".json", ".pts", ".dcm", ".csv")]
     seeds = [path for path in seeds if path.name not in ("errors.csv", "images.csv", "measurements.csv")]
@@ -245,13 +246,14 @@ def write_requests(folder: Path, requests: dict[str, str]) -> list[Path]:
     return sorted(folder.glob("*.http"))
 
 
-def send_request(content: bytes, port: int, hidden: Sequence[str] = ()) -> bytes:
+def send_request(content: bytes, port: int, hidden: Sequence[str] = (), seconds: float = _ANSWER_S) -> bytes:
     """Send bytes to a server of this machine and read its answer.
 
     Args:
         content: of the request; the length that it states is set right where it states one.
         port: of the server.
         hidden: texts that no answer may hold.
+        seconds: that an answer may take.
 
     Raises:
         KneeBundleError: for a status of 400 or above, the line that it says.
@@ -263,7 +265,7 @@ def send_request(content: bytes, port: int, hidden: Sequence[str] = ()) -> bytes
         for x in head.split(b"\r\n")
     ]
     content = b"\r\n".join(lines) + separator + body
-    with socket.create_connection(("127.0.0.1", port), timeout=_ANSWER_S) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         answer = b""
         try:
             connection.sendall(content)
@@ -373,6 +375,8 @@ def _write_images(folder: Path) -> list[Path]:
     )
     header += "DimSize = 100 120\nElementType = MET_USHORT\nElementDataFile = "
     (folder / "plain.mha").write_bytes(f"{header}LOCAL\n".encode() + grey.tobytes())
+    colour = header.replace("MET_USHORT", "MET_UCHAR").replace("Element", "ElementNumberOfChannels = 3\nElement", 1)
+    (folder / "colour.mha").write_bytes(f"{colour}LOCAL\n".encode() + np.stack([eight] * 3, axis=-1).tobytes())
     (folder / "plain.mhd").write_bytes(f"{header}plain.raw\n".encode())
     (folder / "plain.raw").write_bytes(grey.tobytes())
     return sorted(path for path in folder.iterdir() if path.suffix != ".raw")

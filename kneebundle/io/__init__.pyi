@@ -35,11 +35,13 @@ from .file_content import hash_content as hash_content
 from .file_content import list_parts as list_parts
 from .file_content import read_state as read_state
 from .finding import find_images as find_images
+from .folder_lock import FULL as FULL
 from .folder_lock import HIDDEN as HIDDEN
 from .folder_lock import check_owner as check_owner
 from .folder_lock import hold_folder as hold_folder
 from .folder_lock import mark_folder as mark_folder
 from .folder_lock import read_mark as read_mark
+from .folder_lock import unmark_if_empty as unmark_if_empty
 from .limits import MOST_PIXELS as MOST_PIXELS
 from .limits import check_pixel_count as check_pixel_count
 from .metaimage import decode_metaimage as decode_metaimage
@@ -72,5 +74,8 @@ from .tables import parse_side as parse_side
 from .tables import read_table as read_table
 from .tables import write_table as write_table
 from .views import settle_view as settle_view
+from .writing import find_missing as find_missing
+from .writing import remove_empty_folders as remove_empty_folders
 from .writing import remove_leftovers as remove_leftovers
 from .writing import write_atomically as write_atomically
+from .writing import write_together as write_together

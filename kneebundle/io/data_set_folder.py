@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.folder_lock import check_owner, hold_folder, mark_folder, read_mark
+from kneebundle.io.folder_lock import check_owner, hold_folder, mark_folder, read_mark, unmark_if_empty
 from kneebundle.io.writing import remove_leftovers
 
 __all__ = ["hold_data_set"]
@@ -30,7 +30,7 @@ def hold_data_set(
     Raises:
         KneeBundleError: if the folder holds another data set or cannot be written to.
     """
-    with hold_folder(folder):
+    with hold_folder(folder), unmark_if_empty(folder, [*folders, *tables]):
         if check_owner(folder, command):
             found = dict((read_mark(folder) or {})["settings"])
             if found != dict(settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from kneebundle.io.dicom_values import has_comma, quote_value, read_decimals, read_word
@@ -104,9 +105,12 @@ def _is_calibrated(dataset: Dataset) -> bool:
 
 
 def _equal(first: Spacing, second: Spacing) -> bool:
-    return all(abs(a - b) <= 1e-4 * b for a, b in zip(first, second, strict=True))
+    return all(math.isclose(a, b, rel_tol=1e-4) for a, b in zip(first, second, strict=True))
 
 
 def _read_magnification(dataset: Dataset) -> float | None:
-    factor = (read_decimals(dataset, "EstimatedRadiographicMagnificationFactor") or (0.0,))[0]
+    factors = read_decimals(dataset, "EstimatedRadiographicMagnificationFactor")
+    if factors is None or len(factors) != 1:
+        return None
+    (factor,) = factors
     return factor if _MAGNIFICATION[0] <= factor <= _MAGNIFICATION[1] else None

@@ -6,26 +6,38 @@ or is killed, so that a dead run never stands in the way of the next one.
 
 from __future__ import annotations
 
+import errno
 import getpass
 import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.writing import remove_leftovers, write_atomically
+from kneebundle.io.writing import find_missing, remove_empty_folders, remove_leftovers, write_atomically
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["HIDDEN", "check_owner", "hold_folder", "mark_folder", "read_mark"]
+__all__ = [
+    "FULL",
+    "HIDDEN",
+    "check_owner",
+    "hold_folder",
+    "mark_folder",
+    "read_mark",
+    "unmark_if_empty",
+]
 
 HIDDEN = ".kneebundle"
 """The folder with what kneebundle knows of an output folder."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+"""Errors of a disk that takes no more."""
 
 _SCHEMA = "kneebundle/folder/1"
 _POLL_S = 0.5
@@ -41,10 +53,10 @@ def hold_folder(folder: Path, when_busy: str = "wait", say: Callable[[str], None
         say: is given a line before a wait.
 
     Raises:
-        KneeBundleError: if the folder cannot be made or written to, or another run holds it.
+        KneeBundleError: if the folder cannot be made or written to, the disk is full, or another run holds it.
     """
     hidden = folder / HIDDEN
-    fresh = [path for path in (hidden, folder) if not path.exists()]
+    fresh = find_missing(hidden)
     try:
         lock = _acquire(hidden, when_busy, say)
     except (OSError, ValueError) as error:
@@ -54,6 +66,11 @@ def hold_folder(folder: Path, when_busy: str = "wait", say: Callable[[str], None
         remove_leftovers(hidden, 0)
         _write_json(hidden / "owner.json", _describe_self(), folder)
         yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        reason = f"cannot write into this folder ({error.strerror}); what is done stays done"
+        raise KneeBundleError(reason, folder, "full") from error
     finally:
         with suppress(OSError):
             (hidden / "owner.json").unlink(missing_ok=True)
@@ -152,5 +169,34 @@ def _remove_empty(hidden: Path, fresh: list[Path]) -> None:
     with suppress(OSError):
         if hidden in fresh and {path.name for path in hidden.iterdir()} <= {"lock"}:
             (hidden / "lock").unlink(missing_ok=True)
-            for path in fresh:
-                path.rmdir()
+            remove_empty_folders(fresh)
+
+
+@contextmanager
+def unmark_if_empty(folder: Path, places: Sequence[str]) -> Iterator[None]:
+    """Take the mark of a folder back where the block fails before anything is there that the command writes.
+
+    A call that is stopped from outside leaves the mark: it goes on from there.
+
+    Args:
+        folder: held, and not marked if no run has left anything in it.
+        places: names of the files and folders that the command writes into it.
+    """
+    marked = read_mark(folder) is not None
+    missing = [path for place in places for path in find_missing(folder / place)]
+    try:
+        yield
+    except Exception:
+        if not marked and not any(_holds_file(folder / place) for place in places):
+            made = [path for path in missing if path.is_dir() and folder in path.parents]
+            remove_empty_folders(sorted(made, key=lambda path: -len(path.parts)))
+            for name in ("folder.json", "tables.json"):
+                with suppress(OSError):
+                    (folder / HIDDEN / name).unlink(missing_ok=True)
+            with suppress(OSError):
+                (folder / HIDDEN / "results").rmdir()
+        raise
+
+
+def _holds_file(path: Path) -> bool:
+    return os.path.lexists(path) and (not path.is_dir() or any(not inner.is_dir() for inner in path.rglob("*")))

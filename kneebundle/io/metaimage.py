@@ -66,10 +66,20 @@ def decode_metaimage(path: Path) -> tuple[np.ndarray, dict[str, Any]]:
     import itk
 
     reader = itk.MetaImageIO.New(FileName=str(path))
-    image = itk.imread(str(path), imageio=reader)
+    reader.ReadImageInformation()
+    channels, kind = reader.GetNumberOfComponents(), reader.GetComponentType()
+    pixel_type = None  # as it is stored; what ITK has no image of in Python is converted
+    if channels > 1:
+        pixel_type = itk.Vector[itk.F, channels]
+    elif kind == itk.CommonEnums.IOComponent_CHAR:
+        pixel_type = itk.SS
+    image = itk.imread(str(path), pixel_type, imageio=reader)
     matrix = itk.array_from_matrix(image.GetDirection())
     directions = [list(np.pad(matrix[:3, axis], (0, max(0, 3 - len(matrix))))) for axis in (0, 1)]
-    return itk.array_from_image(image), {
+    values = itk.array_from_image(image)
+    if kind == itk.CommonEnums.IOComponent_USHORT:  # whether a colour is faint depends on the range of the values
+        values = values.astype(np.uint16)
+    return values, {
         "components": image.GetNumberOfComponentsPerPixel(),
         "spacing": [float(value) for value in itk.spacing(image)],
         "directions": directions,

@@ -1,7 +1,7 @@
 """Files that a command writes into a folder that may hold others: only its own are replaced.
 
 The folder's hidden ``.kneebundle/files.json`` has the sha256 of each file that was written so. It is written before the
-files and again after, so that it is known whose they are after a kill, too.
+files are put in place and again after, so that it is known whose they are after a kill, too.
 """
 
 from __future__ import annotations
@@ -10,27 +10,34 @@ import hashlib
 import itertools
 import json
 import os
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.folder_lock import HIDDEN
-from kneebundle.io.writing import write_atomically
+from kneebundle.io.writing import find_missing, remove_empty_folders, write_atomically
 
 __all__ = ["hold_files"]
 
 _NOTES = "files.json"
 _NAMED = 5
+_ASIDE = "aside-"
+_HOUR_S = 3600.0
 
 
 @contextmanager
 def hold_files(
     folder: Path, names: Sequence[str], is_older: Callable[[Path], bool] = lambda path: False
-) -> Iterator[None]:
-    """Write files of these names into a folder while the block runs, if none of another is in the way.
+) -> Iterator[Path]:
+    """Write files of these names into a folder, if none of another is in the way.
 
-    A file that was changed since it was written is kept as ``<name>.changed.<suffix>``.
+    The block gets an empty folder to write them into. Only when it ends without an error are they put in place, all
+    together; else the folder is as it was before. A file that was changed since it was written is kept as
+    ``<name>.changed.<suffix>``.
 
     Args:
         folder: made if it is not there.
@@ -51,15 +58,60 @@ def hold_files(
             folder,
             "output",
         )
+    missing = find_missing(folder / HIDDEN)
     try:
-        for name in there:
-            if known.get(name) not in (None, _hash(folder / name)):
-                (folder / name).replace(_find_free(folder / name))
-        _write_notes(folder, {**known, **dict.fromkeys(names)})
-        yield
-        _write_notes(folder, {**known, **{name: mark for name in names if (mark := _hash(folder / name)) is not None}})
+        aside = _make_aside(folder)
+        try:
+            with _blaming(folder, aside):
+                yield aside
+            with _blaming(folder, folder):
+                _put_in_place(aside, folder, names, known)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        remove_empty_folders(missing)
+
+
+def _make_aside(folder: Path) -> Path:
+    hidden = folder / HIDDEN
+    try:
+        hidden.mkdir(parents=True, exist_ok=True)
+        for old in hidden.glob(f"{_ASIDE}*"):  # of a run that was killed
+            if time.time() - old.stat().st_mtime > _HOUR_S:
+                shutil.rmtree(old, ignore_errors=True)
+        return Path(tempfile.mkdtemp(prefix=_ASIDE, dir=hidden))
     except OSError as error:
-        raise KneeBundleError(f"this folder cannot be written to ({error.strerror})", folder, "output") from error
+        raise _unwritable(folder, error) from error
+
+
+@contextmanager
+def _blaming(folder: Path, place: Path) -> Iterator[None]:
+    """Say of what cannot be written in a place that it is the folder; what cannot be read is another error."""
+    try:
+        yield
+    except KneeBundleError as error:
+        if error.path is None or place not in Path(error.path).parents:
+            raise
+        raise KneeBundleError(error.reason, folder / Path(error.path).name, error.field) from error
+    except OSError as error:
+        if isinstance(error.filename, str) and place not in Path(error.filename).parents:
+            raise
+        raise _unwritable(folder, error) from error
+
+
+def _unwritable(folder: Path, error: OSError) -> KneeBundleError:
+    return KneeBundleError(f"this folder cannot be written to ({error.strerror})", folder, "output")
+
+
+def _put_in_place(aside: Path, folder: Path, names: Sequence[str], known: Mapping[str, str | None]) -> None:
+    made = [name for name in names if (aside / name).is_file()]
+    for name in made:
+        if known.get(name) not in (None, _hash(folder / name)) and os.path.lexists(folder / name):
+            (folder / name).replace(_find_free(folder / name))
+    _write_notes(folder, {**known, **dict.fromkeys(made)})
+    for name in made:
+        (aside / name).replace(folder / name)
+    _write_notes(folder, {**known, **{name: mark for name in made if (mark := _hash(folder / name)) is not None}})
 
 
 def _read_notes(folder: Path) -> dict[str, str | None]:

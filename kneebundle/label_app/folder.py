@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from kneebundle.bundles import find_installed_bundle
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.writing import find_missing, remove_empty_folders
 
 __all__ = ["MODELS", "choose_models", "write_app"]
 
@@ -32,6 +33,7 @@ def write_app(folder: Path, overwrite: bool = False) -> None:
         KneeBundleError: if the folder holds something else, or an app and ``overwrite`` is False.
     """
     _check_free(folder, overwrite)
+    missing = find_missing(folder.parent)
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = folder.parent / f".{uuid4().hex[:12]}"
     try:
@@ -44,6 +46,7 @@ def write_app(folder: Path, overwrite: bool = False) -> None:
             fresh.rename(folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+        remove_empty_folders(missing)
 
 
 def choose_models(names: str) -> Sequence[str]:

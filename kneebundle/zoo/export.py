@@ -71,14 +71,14 @@ def export_bundle(
     images = _make_examples(_draw_image(root))
     exported = []
     names = {file: [f"{_name_file(root, file)}{FORMATS[name]}" for name in formats] for file in files}
-    with hold_files(output, [name for own in names.values() for name in own], _is_exported):
+    with hold_files(output, [name for own in names.values() for name in own], _is_exported) as aside:
         for file in files:
             bundle = BundleNetworks(root, torch.device("cpu"), [file])
             network = bundle.networks[0].to(memory_format=torch.contiguous_format)
             properties = _describe(bundle, file, images[0])
             for name in names[file]:
-                path = output / name
-                exported.append(ExportedFile(path, export_network(network, images, path, properties, opset)))
+                difference = export_network(network, images, aside / name, properties, opset)
+                exported.append(ExportedFile(output / name, difference))
     return exported
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -88,6 +89,8 @@ def export_network(
                     _write_torchscript(network, temporary, properties)
                 else:
                     _write_onnx(network, images[0], temporary, properties, opset)
+        except OSError:
+            raise
         except Exception as error:
             raise KneeBundleError(
                 f"this network cannot be exported ({error}); change it, or the opset", path
@@ -104,7 +107,9 @@ def export_network(
 
 def _write_torchscript(network: nn.Module, path: Path, properties: Mapping[str, Any]) -> None:
     scripted = convert_to_torchscript(network)
-    save_net_with_metadata(scripted, str(path), include_config_vals=False, meta_values=dict(properties))
+    content = io.BytesIO()  # PyTorch ends the process where it cannot write to a file
+    save_net_with_metadata(scripted, content, include_config_vals=False, meta_values=dict(properties))
+    path.write_bytes(content.getvalue())
 
 
 def _write_onnx(network: nn.Module, image: torch.Tensor, path: Path, properties: Mapping[str, Any], opset: int) -> None:

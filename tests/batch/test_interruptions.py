@@ -10,8 +10,6 @@ import os
 import random
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,14 +20,15 @@ from PIL import Image
 
 from tests.batch.fakes import write_picture
 from tests.datasets.test_oai import film_pixels, write_film
+from tests.forks import ForkServer
 
 pytestmark = pytest.mark.slow
 
 KILLS = int(os.environ.get("KNEEBUNDLE_KILLS", "10"))
 
-COMMAND = """
-import sys, time
-from kneebundle.cli.entry import main
+PRELUDE = """
+import kneebundle.datasets.oai, kneebundle.phantoms.files, kneebundle.reports.html.index, kneebundle.reports.html.study
+from kneebundle.cli.entry import main as run_main
 from kneebundle.pipelines.by_view import PipelinesByView
 from kneebundle.registration.model import RegistrationModel
 from tests.batch.fakes import FakePipeline
@@ -41,8 +40,9 @@ class Crops:
 
 PipelinesByView.from_bundles = lambda _: FakePipeline()
 RegistrationModel.from_bundles = lambda *_: Crops()
-print("ready", flush=True)
-main(sys.argv[1:])
+
+def run(*call):
+    run_main(call)
 """
 
 
@@ -84,26 +84,12 @@ def make_oai(folder: Path) -> list[str]:
     return ["prepare-oai", "--oai-dir", "oai", "--annotations", "ann.csv"]
 
 
-def start(call: list[str], folder: Path, output: str) -> subprocess.Popen[str]:
-    root = Path(__file__).parents[2]
-    return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *call, "-o", output],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def finish(call: list[str], folder: Path, output: str) -> float:
-    """Run a command to its end; the seconds from when it was ready."""
-    with start(call, folder, output) as run:
-        assert run.stdout is not None and run.stdout.readline() == "ready\n"
-        began = time.monotonic()
-        said = run.communicate()[0]
-    assert run.returncode in (0, 1) and "Traceback" not in said, said
+def finish(server: ForkServer, call: list[str], folder: Path, output: str) -> float:
+    """Run a command to its end; the seconds that it took."""
+    began = time.monotonic()
+    server.start(folder, *call, "-o", output)
+    code, said = server.wait(), server.read_log()
+    assert code in (0, 1) and "Traceback" not in said, said
     return time.monotonic() - began
 
 
@@ -122,21 +108,20 @@ def contents(folder: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("make", [make_predict, make_register, make_synthesize, make_oai])
 def test_the_run_after_a_kill_completes_with_the_same_bytes(tmp_path: Path, make: Callable[[Path], list[str]]) -> None:
     call = make(tmp_path)
-    seconds = finish(call, tmp_path, "whole")
-    expected = contents(tmp_path / "whole")
     moments = random.Random(0)
     killed = 0
-    for _ in range(KILLS):
-        with start(call, tmp_path, "out") as run:
-            assert run.stdout is not None and run.stdout.readline() == "ready\n"
+    with ForkServer(PRELUDE, tmp_path / "log") as server:
+        seconds = finish(server, call, tmp_path, "whole")
+        expected = contents(tmp_path / "whole")
+        for _ in range(KILLS):
+            run = server.start(tmp_path, *call, "-o", "out")
             time.sleep(moments.uniform(0, seconds))
-            if run.poll() is None:
-                os.killpg(run.pid, signal.SIGKILL)
-                killed += 1
-        if moments.random() < 0.5:  # or another kill in the folder that the last one left
-            finish(call, tmp_path, "out")
-            assert contents(tmp_path / "out") == expected
-            shutil.rmtree(tmp_path / "out")
-    finish(call, tmp_path, "out")
+            server.kill(run)
+            killed += server.wait() == -signal.SIGKILL
+            if moments.random() < 0.5:  # or another kill in the folder that the last one left
+                finish(server, call, tmp_path, "out")
+                assert contents(tmp_path / "out") == expected
+                shutil.rmtree(tmp_path / "out")
+        finish(server, call, tmp_path, "out")
     assert contents(tmp_path / "out") == expected
     assert killed >= KILLS / 3, "most kills came before the end"

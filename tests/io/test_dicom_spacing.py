@@ -102,13 +102,21 @@ def test_a_spacing_of_the_patient_that_only_repeats_that_of_the_detector_is_the_
 
 @pytest.mark.parametrize(
     ("patient", "contradicts"),
-    [((0.21, 0.21), False), ((0.23, 0.23), True), ((0.2, 0.23), True), ((0.11, 0.11), False), ((0.09, 0.09), True)],
+    [
+        ((0.265, 0.265), False),
+        ((0.275, 0.275), False),
+        ((0.28, 0.28), True),
+        ((0.25, 0.28), True),
+        ((0.13, 0.13), False),
+        ((0.125, 0.125), False),
+        ((0.12, 0.12), True),
+    ],
 )
 def test_a_patient_larger_than_its_image_is_noted(patient: tuple[float, float], contradicts: bool) -> None:
     """What lies before the detector is shown 1 to 2 times as large as it is; a tenth is left for rounding."""
-    spacing, _, notes = read_spacing(_dataset(PixelSpacing=list(patient), ImagerPixelSpacing=[0.2, 0.2]), SHAPE)
+    spacing, _, notes = read_spacing(_dataset(PixelSpacing=list(patient), ImagerPixelSpacing=[0.25, 0.25]), SHAPE)
     assert spacing == patient
-    assert [note for note in notes if "does not go with ImagerPixelSpacing (0.2 x 0.2)" in note] == list(notes)
+    assert [note for note in notes if "does not go with ImagerPixelSpacing (0.25 x 0.25)" in note] == list(notes)
     assert len(notes) == contradicts
 
 
@@ -138,6 +146,19 @@ def test_the_first_value_that_was_not_believed_is_named() -> None:
     assert notes[2:] == (FILM_NOTE,)
 
 
-@pytest.mark.parametrize("value", [[0.2], [0.2, 0.2, 0.2]])
-def test_one_number_or_three_are_no_spacing(value: list[float]) -> None:
-    assert "a PixelSpacing that is not two numbers (" in read_spacing(_dataset(PixelSpacing=value), SHAPE)[1]
+@pytest.mark.parametrize(("value", "found"), [([0.2], "0.2"), ([0.2, 0.2, 0.3], "0.2 x 0.2 x 0.3")])
+def test_one_number_or_three_are_no_spacing(value: list[float], found: str) -> None:
+    spacing, problem, _ = read_spacing(_dataset(PixelSpacing=value), SHAPE)
+    assert (spacing, problem) == (None, f"the DICOM file states a PixelSpacing that is not two numbers ({found})")
+
+
+def test_a_spacing_that_is_text_is_said_to_be_text() -> None:
+    dataset = Dataset()
+    dataset.add_new("PixelSpacing", "LO", "JANE DOE")
+    spacing, problem, _ = read_spacing(dataset, SHAPE)
+    assert (spacing, problem) == (None, "the DICOM file states a PixelSpacing that is not two numbers (text)")
+
+
+def test_two_magnifications_are_none() -> None:
+    found = read_spacing(_dataset(ImagerPixelSpacing=[0.2, 0.2], **{FACTOR: [1.25, 1.5]}), SHAPE)
+    assert found == ((0.2, 0.2), "ImagerPixelSpacing", (DETECTOR_NOTE,))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -73,6 +75,38 @@ def test_one_data_set_a_folder(tmp_path: Path) -> None:
     hold(tmp_path / "a", seed=1)
     with pytest.raises(KneeBundleError, match="a data set that was made with seed 1; another one needs another folder"):
         hold(tmp_path / "a", seed=2)
+
+
+def fail(folder: Path, error: Exception, made: bool = False) -> None:
+    with hold_data_set(folder, "synthesize", {}, ["x/images"], ["x/a.csv"]):
+        (folder / "x/images").mkdir(parents=True)
+        if made:
+            (folder / "x/images/a.png").write_text("")
+        raise error
+
+
+@pytest.mark.parametrize("made", [False, True])
+def test_a_data_set_that_fails_before_its_first_file_leaves_nothing(tmp_path: Path, made: bool) -> None:
+    folder = tmp_path / "a/b"
+    with pytest.raises(KneeBundleError, match="no"):
+        fail(folder, KneeBundleError("no"), made)
+    assert check_owner(folder, "synthesize") == made
+    assert (tmp_path / "a").exists() == made
+
+
+def test_a_full_disk_names_the_folder(tmp_path: Path) -> None:
+    with pytest.raises(KneeBundleError, match="No space left on device.*; what is done stays done") as raised:
+        fail(tmp_path / "a", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    assert (raised.value.path, raised.value.field) == (str(tmp_path / "a"), "full")
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(KneeBundleError), hold_data_set(tmp_path, "synthesize", {}, ["images"], ["a.csv"]):
+        raise KneeBundleError("no")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "notes.txt"]
 
 
 @pytest.mark.parametrize("name", ["images/b.png", "landmarks.csv"])

@@ -9,21 +9,25 @@ import pytest
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.reading import read_radiograph
 
+_TYPES = {"b": "CHAR", "B": "UCHAR", "H": "USHORT", "f": "FLOAT"}
 
-def _save(path: Path, volume: np.ndarray, spacing: str | None, data: str = "LOCAL") -> None:
-    """A MetaImage of uint16, written by hand; ``volume`` has its axes as stored, x last."""
+
+def _save(path: Path, volume: np.ndarray, spacing: str | None, data: str = "LOCAL", channels: int = 1) -> None:
+    """A MetaImage, written by hand; ``volume`` has its axes as stored, x last, but for the channels."""
+    shape = volume.shape if channels == 1 else volume.shape[:-1]
     header = [
         "ObjectType = Image",
-        f"NDims = {volume.ndim}",
+        f"NDims = {len(shape)}",
         "BinaryData = True",
         "BinaryDataByteOrderMSB = False",
         *([f"ElementSpacing = {spacing}"] if spacing else []),
-        f"DimSize = {' '.join(map(str, volume.shape[::-1]))}",
-        "ElementType = MET_USHORT",
+        f"DimSize = {' '.join(map(str, shape[::-1]))}",
+        f"ElementNumberOfChannels = {channels}",
+        f"ElementType = MET_{_TYPES[volume.dtype.char]}",
         f"ElementDataFile = {data}",
     ]
     content = "\n".join(header).encode() + b"\n"
-    pixels = volume.astype("<u2").tobytes()
+    pixels = volume.tobytes()
     if data == "LOCAL":
         path.write_bytes(content + pixels)
     else:
@@ -40,6 +44,24 @@ def test_an_image_and_a_volume_of_one_slice_are_read(tmp_path: Path, knee: np.nd
         np.testing.assert_array_equal(read.pixels, knee)
         assert read.spacing_mm == pytest.approx((0.3, 0.2))
         assert read.spacing_source == "header"
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_grey_in_several_channels_is_read(tmp_path: Path, knee: np.ndarray, kind: type, channels: int) -> None:
+    grey = (knee // 64).astype(kind)
+    for name, volume in {"flat": grey, "slice": grey[None]}.items():
+        _save(tmp_path / f"{name}.mha", np.stack([volume] * channels, axis=-1), "0.2 0.3 1", channels=channels)
+        np.testing.assert_array_equal(read_radiograph(tmp_path / f"{name}.mha").pixels, grey)
+
+
+def test_colours_are_an_error_and_signed_bytes_are_read(tmp_path: Path, knee: np.ndarray) -> None:
+    grey = (knee // 64).astype(np.uint8)
+    _save(tmp_path / "red.mha", np.stack([grey, grey // 2, grey // 4], axis=-1), "0.2 0.3", channels=3)
+    with pytest.raises(KneeBundleError, match="the image is coloured"):
+        read_radiograph(tmp_path / "red.mha")
+    _save(tmp_path / "signed.mha", grey.astype(np.int8), "0.2 0.3")
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "signed.mha").pixels, grey.astype(np.int8))
 
 
 def test_several_slices_are_errors_unless_one_is_chosen(tmp_path: Path, knee: np.ndarray) -> None:
