@@ -57,7 +57,7 @@ def _compute(p: np.ndarray) -> dict[str, np.ndarray]:
     """Values of knees (..., 16, 2) in mm."""
     along = p[..., 7, :] - p[..., 1, :]
     length = np.linalg.norm(along, axis=-1, keepdims=True)
-    along = np.where(length > 0, along / np.where(length > 0, length, 1.0), [1.0, 0.0])
+    along = np.divide(along, length, out=np.broadcast_to([1.0, 0.0], along.shape).copy(), where=length > 0)
     across = np.stack([along[..., 1], -along[..., 0]], axis=-1)
     upward = _dot(across, p[..., 9:, :].mean(axis=-2) - p[..., :9, :].mean(axis=-2))
     across = np.where(upward[..., None] >= 0, across, -across)

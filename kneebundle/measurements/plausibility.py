@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -34,7 +34,7 @@ class Plausibility(NamedTuple):
     turn_deg: float
 
 
-@lru_cache(maxsize=1)
+@cache
 def _aligned_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean (16, 2) mm, modes (K, 32) and their standard deviations in mm, of shapes aligned by a similarity."""
     model = load_shape_model()
@@ -46,15 +46,14 @@ def _aligned_model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             rng.standard_normal(len(model.modes)), -2.5, 2.5
         )
         shapes.append(model.points(scores))
-    mean = model.mean - model.mean.mean(0)
-    aligned = np.stack([_align(shape, mean)[0] for shape in shapes])
+    aligned = np.stack([_align(shape, model.mean)[0] for shape in shapes])
     mean = aligned.mean(0)
-    _, spread, modes = np.linalg.svd((aligned - mean).reshape(_DRAWN, -1), full_matrices=False)
+    _, spread, modes = np.linalg.svd((aligned - mean).reshape(_DRAWN, mean.size), full_matrices=False)
     return mean, modes[:_MODES], spread[:_MODES] / np.sqrt(_DRAWN - 1)
 
 
 def _align(points: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, float, float]:
-    """Points moved, turned and scaled onto a centred mean; the scale they had, and their turn in degrees."""
+    """Points turned and scaled onto a mean, and centred; the scale they had, and their turn in degrees."""
     centred = points - points.mean(0)
     a = float((centred * mean).sum())
     b = float((centred[:, 0] * mean[:, 1] - centred[:, 1] * mean[:, 0]).sum())
@@ -76,9 +75,9 @@ def measure_plausibility(points_mm: np.ndarray, side: str) -> Plausibility:
         >>> measure_plausibility(load_shape_model().mean, "R").distance < 0.5
         True
     """
-    points = np.asarray(points_mm, dtype=np.float64)
+    points = np.array(points_mm, dtype=np.float64)
     if side == "L":
-        points = points * (-1.0, 1.0)
+        points[:, 0] = -points[:, 0]
     mean, modes, spread = _aligned_model()
     aligned, scale, turn = _align(points, mean)
     scores = modes @ (aligned - mean).ravel()

@@ -53,8 +53,7 @@ def _take_repeated_medians(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     """Slope and offset as `scipy.stats.siegelslopes` finds them, which takes a third of a second to import."""
     rise, run = y[:, None] - y, x[:, None] - x
     slopes = np.divide(rise, run, out=np.full_like(rise, np.nan), where=run != 0)
-    has_others = np.isfinite(slopes).any(axis=1)
-    slope = float(np.median(np.nanmedian(slopes[has_others], axis=1)))
+    slope = float(np.median(np.nanmedian(slopes, axis=1)))
     return slope, float(np.median(y - slope * x))
 
 

@@ -31,8 +31,8 @@ def radial_errors(pred: np.ndarray, truth: np.ndarray) -> np.ndarray:
         raise ValueError(f"pred and truth are both (K, N, 2), got {pred.shape} and {truth.shape}")
     labelled = np.isfinite(truth).all(axis=-1)
     predicted = np.isfinite(pred).all(axis=-1)
-    usable = (labelled & predicted)[..., None]
-    distance = np.linalg.norm(np.where(usable, pred, 0.0) - np.where(usable, truth, 0.0), axis=-1)
+    with np.errstate(invalid="ignore"):  # an infinite coordinate less another
+        distance = np.linalg.norm(pred - truth, axis=-1)
     return np.where(labelled, np.where(predicted, distance, np.inf), np.nan)
 
 
@@ -74,7 +74,7 @@ def outlier_rate(errors: np.ndarray, limit: float = 10.0) -> float:
     labelled = ~np.isnan(errors).all(axis=1)
     if not labelled.any():
         return float("nan")
-    return float(100.0 * (np.nan_to_num(errors[labelled], nan=0.0, posinf=np.inf) > limit).any(axis=1).mean())
+    return float(100.0 * (errors[labelled] > limit).any(axis=1).mean())
 
 
 def cumulative_curve(errors: np.ndarray, radii: np.ndarray, landmarks: Sequence[int] | None = None) -> np.ndarray:

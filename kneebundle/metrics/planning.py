@@ -17,11 +17,8 @@ __all__ = ["planning_metrics"]
 
 _MASKS: dict[str, tuple[str, Callable[[], CumulativeIterationMetric]]] = {
     "iou": ("iou_{bone}", MeanIoU),
-    "surface_distance": (
-        "surface_distance_{bone}_mm",
-        lambda: SurfaceDistanceMM(include_background=True, symmetric=True),
-    ),
-    "hausdorff": ("hausdorff_{bone}_mm", lambda: HausdorffDistanceMM(include_background=True)),
+    "surface_distance": ("surface_distance_{bone}_mm", lambda: SurfaceDistanceMM(symmetric=True)),
+    "hausdorff": ("hausdorff_{bone}_mm", HausdorffDistanceMM),
 }
 
 

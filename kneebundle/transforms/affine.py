@@ -40,17 +40,15 @@ def resample_affine(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int
 
     # only the part under the grid is worth the filter
     rows, columns = size
-    corners = np.array([[0, columns - 1, 0, columns - 1], [0, 0, rows - 1, rows - 1], [1, 1, 1, 1]], dtype=np.float64)
-    reached = (matrix @ corners)[1::-1]
-    margin = np.ceil(4 * sigma).astype(int) + 2
+    corners = np.array([[x, y, 1.0] for x in (0, columns) for y in (0, rows)])
+    reached = (matrix @ corners.T)[1::-1]
+    margin = np.ceil(4 * sigma).astype(int)
     low = np.maximum(np.floor(reached.min(axis=1)).astype(int) - margin, 0)
     high = np.minimum(np.ceil(reached.max(axis=1)).astype(int) + margin + 1, pixels.shape)
     if (high <= low).any():
         return np.full(size, np.nan, dtype=np.float32)
     part = np.ascontiguousarray(pixels[low[0] : high[0], low[1] : high[1]], dtype=np.float32)
-    if (sigma > 0).any():
-        part = gaussian_filter(part, sigma, mode="nearest")
-    image = itk.image_from_array(part)
+    image = itk.image_from_array(gaussian_filter(part, sigma, mode="nearest"))
 
     place = itk.AffineTransform[itk.D, 2].New()
     place.SetMatrix(itk.matrix_from_array(np.ascontiguousarray(matrix[:2, :2])))

@@ -15,7 +15,7 @@ __all__ = ["NormalizedToWorldd", "PixelsToWorldd", "WorldToNormalizedd", "normal
 def _apply_affine(matrix: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
     """Apply an affine over (row, column) to points (N, 2) that are (x, y)."""
     linear, shift = matrix[:2, :2], matrix[:2, 3]
-    return (points.flip(-1) @ linear.T + shift).flip(-1)
+    return (points.flip(1) @ linear.T + shift).flip(1)
 
 
 def world_to_normalized(points_mm: Any, image: Any) -> torch.Tensor:
@@ -113,7 +113,7 @@ class NormalizedToWorldd(MapTransform):
         for key in self.key_iterator(d):
             value = torch.as_tensor(d[key]).detach().cpu()
             world = normalized_to_world(value[:, :2], d[self.image_key])
-            d[key] = torch.cat([world, value[:, 2:].double()], dim=-1)
+            d[key] = torch.cat([world, value[:, 2:].double()], dim=1)
         return d
 
 

@@ -14,11 +14,14 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from scipy import sparse
+from scipy import sparse, special
 
 from kneebundle.transforms.grid_size import count_pixels
 
 __all__ = ["pixel_spacing", "resample_grid", "resample_to_spacing"]
+
+_WIDEST = 65
+"""Coefficients of a low-pass to either side."""
 
 
 def pixel_spacing(image: MetaTensor) -> tuple[float, float]:
@@ -58,9 +61,8 @@ def resample_grid(
     pixels = np.asarray(image.as_tensor()[0].cpu().numpy(), dtype=np.float32)
     rows, columns = (_weigh(start[axis], float(step[axis]), size[axis], pixels.shape[axis]) for axis in (0, 1))
     resampled = np.full(size, np.nan, dtype=np.float32)
-    if rows.inside.stop > rows.inside.start and columns.inside.stop > columns.inside.start:
-        part = pixels[rows.used, columns.used]
-        resampled[rows.inside, columns.inside] = (columns.weights @ (rows.weights @ part).T).T
+    part = pixels[rows.used, columns.used]
+    resampled[rows.inside, columns.inside] = (columns.weights @ (rows.weights @ part).T).T
     to_old = torch.eye(4, dtype=torch.float64)
     for axis in (0, 1):
         to_old[axis, axis] = step[axis]
@@ -88,7 +90,7 @@ def _weigh(start: float, step: float, size: int, length: int) -> _Weights:
     points = start + step * np.arange(size)
     inside = np.flatnonzero((points >= -0.5) & (points < length - 0.5))
     if not len(inside):
-        return _Weights(slice(0, 0), slice(0, 0), sparse.csr_array((0, 0), dtype=np.float32))
+        return _Weights(slice(0), slice(0), sparse.csr_array((0, 0), dtype=np.float32))
     points = points[inside]
     kernel = _gaussian(0.25 * (step**2 - 1.0)) if step > 1.0 else np.ones(1)
     below = np.floor(points)
@@ -96,10 +98,9 @@ def _weigh(start: float, step: float, size: int, length: int) -> _Weights:
     # a point between two pixels: the kernel around the one, and around the next
     taps = np.concatenate([kernel, [0.0]]) * (1.0 - share) + np.concatenate([[0.0], kernel]) * share
     # ITK interpolates between the smoothed pixels of the image alone
-    centers = np.stack([below, below + 1.0], axis=1).clip(0, length - 1)
-    is_beyond = (below < 0) | (below + 1 > length - 1)
+    is_beyond = (below < 0) | (below >= length - 1)
     taps[is_beyond] = np.concatenate([kernel, [0.0]])
-    below = np.where(is_beyond, centers[:, 0], below)
+    below = np.maximum(below, 0.0)
     indices = (below[:, None] + np.arange(len(kernel) + 1) - len(kernel) // 2).clip(0, length - 1).astype(np.int32)
     first, last = int(indices.min()), int(indices.max())
     pointers = np.arange(len(points) + 1, dtype=np.int32) * indices.shape[1]
@@ -109,19 +110,23 @@ def _weigh(start: float, step: float, size: int, length: int) -> _Weights:
     return _Weights(slice(int(inside[0]), int(inside[-1]) + 1), slice(first, last + 1), weights)
 
 
-@functools.lru_cache(maxsize=64)
+@functools.lru_cache
 def _gaussian(variance: float) -> np.ndarray:
     """The coefficients (2 r + 1,) of ITK's discrete Gaussian of that variance in pixels."""
     # this module alone: what the package ``itk`` offers by name takes seconds to load
     from itk.itkGaussianOperatorPython import itkGaussianOperatorD2
 
     operator = itkGaussianOperatorD2()
-    operator.SetDirection(0)
     operator.SetVariance(variance)
     operator.SetMaximumError(0.01)
-    operator.SetMaximumKernelWidth(65)
+    operator.SetMaximumKernelWidth(_WIDEST)
     operator.CreateDirectional()
-    return np.array([operator.GetElement(place) for place in range(operator.Size())])
+    kernel = np.array([operator.GetElement(place) for place in range(operator.Size())])
+    if np.isfinite(kernel).all():
+        return kernel
+    # a variance over 709, with which ITK's Bessel functions overflow: the same by scipy's
+    kernel = special.ive(np.arange(-_WIDEST, _WIDEST + 1), variance)
+    return kernel / kernel.sum()
 
 
 def resample_to_spacing(image: MetaTensor, spacing_mm: tuple[float, float]) -> MetaTensor:
@@ -143,6 +148,6 @@ def resample_to_spacing(image: MetaTensor, spacing_mm: tuple[float, float]) -> M
     old = np.array(pixel_spacing(image))
     new = np.array(spacing_mm, dtype=np.float64)
     field = np.array(image.shape[1:]) * old
-    size = count_pixels((float(field[0]), float(field[1])), (float(new[0]), float(new[1])), "the image")
+    size = count_pixels(tuple(field.tolist()), tuple(new.tolist()), "the image")
     start = 0.5 * new / old - 0.5
-    return resample_grid(image, (float(start[0]), float(start[1])), (float(new[0]), float(new[1])), size)
+    return resample_grid(image, tuple(start.tolist()), tuple(new.tolist()), size)

@@ -53,7 +53,7 @@ def warp_image(image: MetaTensor, matrix: torch.Tensor, pixels: int | None = Non
         (1, pixels, pixels) float32, its affine in the world of ``image``.
     """
     size = image.shape[1:] if pixels is None else (pixels, pixels)
-    plain = torch.as_tensor(image).as_subclass(torch.Tensor).float().unsqueeze(0)
+    plain = torch.as_tensor(image).as_subclass(torch.Tensor).float()[None]
     grid = functional.affine_grid(matrix.to(plain).unsqueeze(0), [1, 1, *size], align_corners=False)
     patch = functional.grid_sample(plain, grid, padding_mode="border", align_corners=False)[0]
     swapped = torch.eye(4, dtype=torch.float64)  # the same map over (row, column)
@@ -133,7 +133,7 @@ class PerturbSimilarityd(MapTransform):
             ValueError: if an image is not square.
         """
         d = dict(data)
-        name = str(d.get("path", "")).replace("\\", "/").rsplit("/", 1)[-1]
+        name = str(d.get("path", "")).replace("\\", "/").rpartition("/")[2]
         draw = np.random.default_rng([self.seed, zlib.crc32(name.encode())])
         scale = draw.uniform(*self.scale)
         shift = draw.uniform(-2 * self.shift, 2 * self.shift, 2)

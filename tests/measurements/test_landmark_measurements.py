@@ -142,7 +142,7 @@ def test_a_knee_whose_plateau_has_no_length_is_measured_along_the_rows() -> None
 def test_up_is_away_from_the_image_s_foot_where_the_bones_do_not_tell() -> None:
     p = np.zeros((16, 2))
     p[5] = (5.0, -9.0)
-    p[9:] = (0.0, -1.0)  # as high as the tibia's mean
+    p[9] = (0.0, -7.0)  # one of seven: the femur's mean is as high as the tibia's
     assert values(p)["tibial_spine_height_medial"] == pytest.approx(9.0)
 
 
@@ -155,6 +155,14 @@ def test_each_landmark_brings_its_own_radius() -> None:
     radii[4] = np.nan  # even of a landmark that no width rests on
     unknown = measure_landmarks(Landmarks(right_knee(), "mm", radius_mm=radii), SQUARE)
     assert {m.uncertainty for m in unknown.values()} == {None}
+
+
+@pytest.mark.parametrize("change", [lambda p: p, mirrored])
+def test_a_tiny_knee_has_the_same_angles_and_lengths_in_proportion(change) -> None:  # type: ignore[no-untyped-def]
+    plain, tiny = values(uneven_knee()), values(change(uneven_knee()) / 100)
+    for name, value in plain.items():
+        is_angle = name in ("joint_line_convergence_angle", "tibial_plateau_tilt")
+        assert tiny[name] == pytest.approx(value if is_angle else value / 100)  # type: ignore[operator]
 
 
 def test_the_uncertainty_of_a_tiny_knee_is_that_of_its_landmarks_too() -> None:

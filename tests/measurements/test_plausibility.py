@@ -25,8 +25,10 @@ def test_size_and_turn_are_told_and_do_not_change_the_shape() -> None:
 
 
 def test_left_knees_are_mirrored() -> None:
-    left, right = measure_plausibility(MEAN * (-1, 1), "L"), measure_plausibility(MEAN, "R")
+    points = MEAN * (-1, 1)
+    left, right = measure_plausibility(points, "L"), measure_plausibility(MEAN, "R")
     assert left.distance == pytest.approx(right.distance)
+    np.testing.assert_array_equal(points, MEAN * (-1, 1), "the caller's points stay as they were")
 
 
 def test_knees_of_every_grade_are_nearer_to_the_mean_than_scattered_points() -> None:

@@ -39,7 +39,7 @@ def test_an_outlier_is_a_knee_with_any_landmark_beyond_the_limit() -> None:
     assert outlier_rate(ERRORS) == pytest.approx(100 / 3)
     assert outlier_rate(ERRORS, limit=4.9) == pytest.approx(200 / 3)
     assert outlier_rate(np.array([[10.0, 0.0], [NAN, NAN]])) == 0.0  # at the limit is no outlier; no label, no knee
-    assert outlier_rate(np.array([[10.01, 12.0], [NAN, NAN]])) == 100.0
+    assert outlier_rate(np.array([[10.01, 9.0], [NAN, NAN]])) == 100.0
 
 
 def test_nothing_labelled_gives_no_number() -> None:
@@ -77,6 +77,13 @@ def test_a_prediction_counts_as_missing_by_either_coordinate_and_alone() -> None
     np.testing.assert_array_equal(radial_errors(pred, truth), [[5, math.inf, 1], [2, 1, math.inf]])
     truth[0, 0, 1] = NAN
     np.testing.assert_array_equal(radial_errors(pred, truth), [[NAN, math.inf, 1], [2, 1, math.inf]])
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_infinite_label_is_none_whatever_is_predicted() -> None:
+    truth = np.array([[[math.inf, 1.0], [0.0, -math.inf]]])
+    assert np.isnan(radial_errors(truth, truth)).all()
+    assert np.isnan(radial_errors(np.zeros((1, 2, 2)), truth)).all()
 
 
 @pytest.mark.parametrize("shape", [(4, 2), (2, 4, 3), (1, 2, 4, 2)])

@@ -31,7 +31,8 @@ def test_more_confidence_is_a_wider_interval() -> None:
 def test_what_was_not_found_is_left_out() -> None:
     assert median_interval(np.array([1.0, np.nan, 3.0, np.inf, 2.0]))[::3] == (2.0, 3)
     assert median_interval(np.array([np.nan, 4.0])) == (4.0, 4.0, 4.0, 1)
-    assert np.isnan(median_interval(np.array([np.nan]))[:3]).all()
+    nothing = median_interval(np.array([np.nan]))
+    assert np.isnan(nothing[:3]).all() and nothing.size == 0
 
 
 def test_the_seed_and_the_confidence_are_kordons_unless_asked_otherwise() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
@@ -95,6 +96,19 @@ def test_it_works_as_key_metric_of_an_evaluator_on_dictionaries(batch_size: int)
 
 def handler(metric: LandmarkMetric) -> IgniteMetricHandler:
     return IgniteMetricHandler(metric, output_transform=from_engine(["pred", "label"]))
+
+
+class Farthest(LandmarkMetric):
+    """A metric that somebody adds: the docstring of the package says how."""
+
+    def summarize(self, errors: np.ndarray) -> float:
+        return float(errors.max())
+
+
+def test_a_metric_of_ones_own_measures_all_landmarks_where_they_lie() -> None:
+    metric = Farthest()
+    metric(PRED[:1], TRUTH[:1])
+    assert metric.aggregate().item() == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("count", "expected"), [("images", 50.0), ("landmarks", 12.5)])

@@ -76,12 +76,13 @@ def test_the_surface_distance_is_taken_from_both_sides() -> None:
     swapped = {"pred_masks": item["label_masks"], "label_masks": item["pred_masks"]}
     found = []
     for masks in (item, swapped):
-        handlers = planning_metrics(masks=["surface_distance"])
+        handlers = planning_metrics(masks=["surface_distance", "hausdorff"])
         engine = Engine(partial(answer, [masks]))
         for name, handler in handlers.items():
             handler.attach(engine, name)
         found.append({name: float(value) for name, value in engine.run([0]).metrics.items()})
-    assert list(found[0]) == [f"surface_distance_{bone}_mm" for bone in ("femur", "patella", "tibia", "fibula")]
+    bones = ("femur", "patella", "tibia", "fibula")
+    assert list(found[0]) == [f"{name}_{bone}_mm" for bone in bones for name in ("surface_distance", "hausdorff")]
     assert found[0] == pytest.approx(found[1])
     assert found[0]["surface_distance_femur_mm"] > 0 == found[0]["surface_distance_tibia_mm"]
 

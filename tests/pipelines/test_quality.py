@@ -1,6 +1,7 @@
 """Flags of a knee and their thresholds."""
 
 import re
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,11 @@ def test_the_thresholds_are_those_of_the_documentation(repository: Path) -> None
         f"> {found.turn_deg:g} degrees",
         f"> {found.joint_mm:g} mm",
     ]
+
+
+def test_nobody_changes_the_thresholds_of_all_by_accident() -> None:
+    with pytest.raises(FrozenInstanceError):
+        DEFAULT_THRESHOLDS.native = 0.1  # type: ignore[misc]
 
 
 def test_what_just_reaches_a_threshold_is_measured() -> None:

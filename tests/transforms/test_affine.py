@@ -34,7 +34,8 @@ def test_fine_stripes_do_not_become_coarse_ones() -> None:
 def test_beyond_the_image_there_is_nothing() -> None:
     found = resample_affine(np.ones((30, 30)), matrix(1.0, 0, (-5, 0)), (30, 30))
     assert np.isnan(found[:, :4]).all() and (found[:, 5:] == 1).all()
-    assert np.isnan(resample_affine(np.ones((30, 30)), matrix(1.0, 0, (500, 0)), (8, 8))).all()
+    for beside in ((30, 0), (500, 0), (0, 30), (-8, 0), (-500, 0), (0, -500)):
+        assert np.isnan(resample_affine(np.ones((30, 30)), matrix(1.0, 0, beside), (8, 8))).all()
 
 
 @pytest.mark.parametrize("scale", [2.0, 4.0])
@@ -57,14 +58,17 @@ def test_pixels_of_the_same_size_or_smaller_are_interpolated_and_not_smoothed() 
     np.testing.assert_allclose(same, noise[5:25, 3:23], atol=1e-6)
     finer = resample_affine(noise, matrix(0.5, 0, (3, 5)), (20, 20))
     np.testing.assert_allclose(finer[::2, ::2], noise[5:15, 3:13], atol=1e-6)
-    np.testing.assert_allclose(finer[0, 1], (noise[5, 3] + noise[5, 4]) / 2, atol=1e-6)
+    np.testing.assert_allclose(finer[::2, 1::2], (noise[5:15, 3:13] + noise[5:15, 4:14]) / 2, atol=1e-6)
+    np.testing.assert_allclose(finer[1::2, ::2], (noise[5:15, 3:13] + noise[6:16, 3:13]) / 2, atol=1e-6)
 
 
 def test_a_part_of_the_grid_gets_what_the_whole_grid_gets() -> None:
-    noise = np.random.default_rng(1).normal(100, 30, (150, 170))
-    whole = resample_affine(noise, matrix(3.0, 10, (12, 7)), (40, 45))
-    place = matrix(3.0, 10, (12, 7)) @ matrix(1.0, 0, (14, 11))
-    np.testing.assert_allclose(resample_affine(noise, place, (9, 6)), whole[11:20, 14:20], atol=1e-3)
+    noise = np.random.default_rng(1).normal(100, 30, (250, 280))
+    whole = resample_affine(noise, matrix(5.0, 10, (60, 7)), (40, 45))
+    place = matrix(5.0, 10, (60, 7)) @ matrix(1.0, 0, (14, 11))
+    part = resample_affine(noise, place, (9, 6))
+    assert np.isfinite(part).all()
+    np.testing.assert_allclose(part, whole[11:20, 14:20], atol=1e-3)
 
 
 def test_an_axis_alone_may_get_coarser() -> None:

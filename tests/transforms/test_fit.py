@@ -34,11 +34,22 @@ def test_the_longer_side_decides_and_the_rest_is_left_open() -> None:
     assert world_to_normalized(centre, fitted)[0].tolist() == pytest.approx([0.5, 0.5])
 
 
-def test_masks_of_pixels_of_the_right_size_are_only_padded() -> None:
-    """An odd number of columns has no middle; half a pixel of shift would blur every edge."""
+@pytest.mark.parametrize("width", [0.9, float(np.float32(0.9))])
+def test_masks_of_pixels_of_the_right_size_are_only_padded(width: float) -> None:
+    """An odd number of columns has no middle; half a pixel of shift would blur every edge.
+
+    A spacing that went through single precision is the right one, too.
+    """
     masks = (np.random.default_rng(0).random((4, 64, 45)) > 0.5).astype(np.float32)
-    radiograph = Radiograph(masks[0], (0.9, 0.9)).to_metatensor()
+    radiograph = Radiograph(masks[0], (0.9, width)).to_metatensor()
     fitted = fit_to_size(MetaTensor(torch.from_numpy(masks), affine=radiograph.affine), (64, 64))
     assert fitted.shape == (4, 64, 64)
     start = int(torch.isfinite(fitted.as_tensor()[0, 0]).nonzero()[0])
-    assert torch.equal(fitted.as_tensor()[:, :, start : start + 45], torch.from_numpy(masks))
+    torch.testing.assert_close(fitted.as_tensor()[:, :, start : start + 45], torch.from_numpy(masks), atol=1e-5, rtol=0)
+
+
+def test_a_missing_image_is_an_error_or_not() -> None:
+    data = {"image": Radiograph(np.eye(8), (1.0, 1.0)).to_metatensor()}
+    assert FitToSized(["image", "mask"], (4, 4), allow_missing_keys=True)(data)["image"].shape == (1, 4, 4)
+    with pytest.raises(KeyError):
+        FitToSized(["image", "mask"], (4, 4))(data)

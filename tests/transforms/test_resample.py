@@ -1,5 +1,7 @@
 """Resampling: sub-pixel geometry, low-pass, affine."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -49,6 +51,9 @@ def test_the_field_is_the_same_from_border_to_border() -> None:
     resampled = resample_to_spacing(image, (1.0, 1.0))
     assert tuple(resampled.shape) == (1, 50, 60)
     np.testing.assert_allclose(np.asarray(resampled.affine)[:2, 3], [0.25, 0.25])
+    oblong = resample_to_spacing(blobs(POINTS, (100, 120), (0.5, 0.25)), (1.0, 0.75))
+    assert tuple(oblong.shape) == (1, 50, 40)
+    np.testing.assert_allclose(np.asarray(oblong.affine)[:2, 3], [0.25, 0.25])
 
 
 def test_a_pattern_too_fine_for_the_new_grid_becomes_grey_and_not_a_moire() -> None:
@@ -124,16 +129,36 @@ def test_it_is_what_the_filters_of_itk_give(
 
 def test_a_grid_beside_the_image_is_nowhere() -> None:
     image = MetaTensor(torch.ones(1, 20, 20))
-    assert bool(resample_grid(image, (50.0, 0.0), (2.0, 2.0), (5, 5)).isnan().all())
+    for start in ((50.0, 0.0), (0.0, 50.0), (-50.0, 0.0), (0.0, -50.0)):
+        assert bool(resample_grid(image, start, (2.0, 2.0), (5, 5)).isnan().all())
 
 
 @pytest.mark.parametrize(
-    ("start", "step", "size"), [((10.0, 12.0), (30.0, 25.0), (2, 3)), ((0.5, -0.5), (1.0, 1.0), (72, 84))]
+    ("start", "step", "size"),
+    [
+        ((10.0, 12.0), (30.0, 25.0), (2, 3)),
+        ((10.0, 12.0), (45.0, 50.0), (2, 2)),  # the low-pass is cut at its widest
+        ((0.5, -0.5), (1.0, 1.0), (72, 84)),
+    ],
 )
 def test_very_coarse_grids_and_the_border_itself_are_what_itk_gives(
     start: tuple[float, float], step: tuple[float, float], size: tuple[int, int]
 ) -> None:
     test_it_is_what_the_filters_of_itk_give(start, step, size)
+
+
+def test_where_the_low_pass_of_itk_overflows_there_is_one_still() -> None:
+    """From a step of 54 on: a standard deviation of 30 pixels here, cut at 65 of them to either side."""
+    ramp = torch.arange(600.0).expand(1, 10, 600)
+    found = resample_grid(MetaTensor(ramp), (4.0, 300.0), (1.0, 60.0), (1, 2))
+    np.testing.assert_allclose(found.as_tensor()[0], [[300.0, 360.0]], rtol=1e-5)
+    line = torch.zeros(1, 10, 600)
+    line[..., 300] = 1.0
+    inside = math.erf(65.5 / 30 / math.sqrt(2))
+    expected = [math.exp(-0.5 * (away / 30) ** 2) / (30 * math.sqrt(2 * math.pi) * inside) for away in (0, 60)]
+    found = resample_grid(MetaTensor(line), (4.0, 300.0), (1.0, math.sqrt(4 * 900 + 1)), (1, 2))
+    np.testing.assert_allclose(found.as_tensor()[0, 0], expected, rtol=0.01)
+    assert resample_grid(MetaTensor(line), (4.0, 234.0), (1.0, 60.0), (1, 1)).item() == 0.0
 
 
 def test_the_affine_of_an_image_that_was_turned_leads_on() -> None:
