@@ -1,10 +1,13 @@
 from .active_appearance import ActiveAppearanceModel as ActiveAppearanceModel
 from .active_appearance import AppearanceLevel as AppearanceLevel
 from .active_appearance import train_active_appearance as train_active_appearance
+from .appearance import CHANNELS as CHANNELS
 from .appearance import FEATURES as FEATURES
 from .appearance import describe_pixels as describe_pixels
+from .bundle_folder import write_bundle as write_bundle
 from .constrained_local import ConstrainedLocalModel as ConstrainedLocalModel
 from .constrained_local import PatchLevel as PatchLevel
+from .constrained_local import count_weights as count_weights
 from .constrained_local import train_constrained_local as train_constrained_local
 from .forests import Forests as Forests
 from .forests import grow_forest as grow_forest
@@ -20,9 +23,7 @@ from .matching import Responses as Responses
 from .matching import climb_responses as climb_responses
 from .matching import start_in_middle as start_in_middle
 from .matching import to_confidence as to_confidence
-from .network import RegressionVotingNet as RegressionVotingNet
-from .network import read_state as read_state
-from .network import write_state as write_state
+from .network import ShapeModelNet as ShapeModelNet
 from .point_distribution import IDENTITY as IDENTITY
 from .point_distribution import PointDistributionModel as PointDistributionModel
 from .point_distribution import Pose as Pose
@@ -35,3 +36,9 @@ from .regression_voting import LEVELS as LEVELS
 from .regression_voting import RegressionVoting as RegressionVoting
 from .regression_voting import VotingLevel as VotingLevel
 from .regression_voting import train_regression_voting as train_regression_voting
+from .states import KINDS as KINDS
+from .states import ShapeModel as ShapeModel
+from .states import empty_state as empty_state
+from .states import name_kind as name_kind
+from .states import read_state as read_state
+from .states import write_state as write_state

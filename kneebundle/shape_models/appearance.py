@@ -9,9 +9,12 @@ from scipy import ndimage
 
 from kneebundle.errors import KneeBundleError
 
-__all__ = ["FEATURES", "describe_pixels"]
+__all__ = ["CHANNELS", "FEATURES", "describe_pixels"]
 
-FEATURES = ("igo", "lbp")
+CHANNELS = {"igo": 2, "lbp": 10}
+"""How many numbers describe a pixel."""
+
+FEATURES = tuple(CHANNELS)
 """``igo``: cosine and sine of the gradient's direction (Tzimiropoulos, Zafeiriou and Pantic 2012); ``lbp``: the ten
 uniform local binary patterns of eight neighbours (Ojala, Pietikainen and Maenpaa 2002)."""
 
@@ -52,5 +55,5 @@ def describe_pixels(pixels: np.ndarray, features: str) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         codes = local_binary_pattern(greys, 8, 1.5, method="uniform").astype(np.int64)
-    shares = np.eye(10, dtype=np.float32)[codes]
+    shares = np.eye(CHANNELS["lbp"], dtype=np.float32)[codes]
     return ndimage.gaussian_filter(shares, (1.0, 1.0, 0.0), truncate=2.0)

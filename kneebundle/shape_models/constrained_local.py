@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kneebundle.shape_models.appearance import describe_pixels
+from kneebundle.shape_models.appearance import CHANNELS, describe_pixels
 from kneebundle.shape_models.frames import Frame, make_frame
 from kneebundle.shape_models.matching import Match, Responses, climb_responses, start_in_middle
 from kneebundle.shape_models.point_distribution import (
@@ -21,7 +21,7 @@ from kneebundle.shape_models.point_distribution import (
     fit_pose,
 )
 
-__all__ = ["ConstrainedLocalModel", "PatchLevel", "train_constrained_local"]
+__all__ = ["ConstrainedLocalModel", "PatchLevel", "count_weights", "train_constrained_local"]
 
 _PATCH = np.arange(-10, 11, 2)
 _NEAR_PX = 1.0
@@ -91,6 +91,16 @@ def _cut_patches(channels: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarr
     rows = np.clip(y[:, None] + offset_y, 0, channels.shape[0] - 1)
     columns = np.clip(x[:, None] + offset_x, 0, channels.shape[1] - 1)
     return channels[rows, columns].reshape(len(x), -1)
+
+
+def count_weights(features: str) -> int:
+    """How many weights a landmark's expert has, its constant among them.
+
+    Example:
+        >>> count_weights("igo")
+        243
+    """
+    return len(_PATCH) ** 2 * CHANNELS[features] + 1
 
 
 def train_constrained_local(

@@ -87,7 +87,7 @@ def format_ablations(runs: Sequence[AblationRun]) -> str:
     PCK is over landmarks 0, 8, 9 and 15; an outlier is a landmark, any of the 16, more than 10 mm off, as in the paper.
     """
     radii = [f"@{radius:g} mm" for radius in RADII_MM]
-    header = ["setting", "folds", *radii, "% out", "mean mm", "s a fold", "paper: " + " / ".join(radii), "% out"]
+    header = ["setting", "folds", *radii, "% out", "mean mm", "CPU s a fold", "paper: " + " / ".join(radii), "% out"]
     rows = []
     for run in runs:
         _, published = PUBLISHED.get(run.name, ("", ()))

@@ -45,7 +45,7 @@ class AblationRun:
     Attributes:
         name: of its overlay.
         errors: by fold, (K, N) mm, of the knees kept apart.
-        seconds: by fold, that the training took.
+        seconds: of the processor, by fold, that the training took; of one that was interrupted, its last part.
     """
 
     name: str
@@ -109,7 +109,7 @@ class AblationStudy:
                 if not (self._folder(row, fold) / "errors.csv").is_file():
                     self._run(row, fold)
                     seconds = self._read_seconds(row, fold)
-                    report(f"fold {fold}, {row}: trained in {seconds:.0f} s")
+                    report(f"fold {fold}, {row}: trained in {seconds:.0f} s of the processor")
         return self.collect()
 
     def collect(self) -> list[AblationRun]:
@@ -149,10 +149,10 @@ class AblationStudy:
         folder = self._folder(row, fold)
         weights = folder / "model_last.pt"
         if not weights.is_file():
-            start = time.monotonic()
+            start = time.process_time()
             _train(self.bundle, self._files(row), settings)
             with write_atomically(folder / "seconds.txt") as temporary:
-                temporary.write_text(f"{time.monotonic() - start:.1f}\n", encoding="utf-8")
+                temporary.write_text(f"{time.process_time() - start:.1f}\n", encoding="utf-8")
         parser = ConfigParser()
         parser.read_config(self._files(row))
         parser.update({key: value for key, value in settings.items() if key != "start_weights"})

@@ -63,7 +63,6 @@ class SizeStudy:
         network: values of keys that train.json and inference.json share (``spacing_mm``, ``features``).
         training: values of other keys of train.json (``max_epochs``, ``batch_size``).
         seeds: each run is done once with each.
-        plain: architectures that are trained without an overlay of their own.
 
     Raises:
         KneeBundleError: if the bundle does not know an architecture.
@@ -78,7 +77,6 @@ class SizeStudy:
     network: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
     seeds: Sequence[int] = (0,)
-    plain: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         unknown = [name for name in self.architectures if name not in _ARCHITECTURES]
@@ -100,8 +98,7 @@ class SizeStudy:
             KneeBundleError: if the folder holds a study of other settings, or the data or the settings cannot be used.
         """
         settings = {"dataset_dir": self.dataset_dir, "fold": self.fold, "training": dict(self.training)}
-        plain = {"plain": list(self.plain)} if self.plain else {}
-        claim_study_folder(self.output, {**settings, "network": dict(self.network), **plain})
+        claim_study_folder(self.output, {**settings, "network": dict(self.network)})
         runs = []
         for seed in self.seeds:
             for size in self.sizes:
@@ -124,8 +121,7 @@ class SizeStudy:
         return SizeRun(architecture, knees, read_errors(folder / "errors.csv"), seed)
 
     def _find_overlays(self, architecture: str) -> list[Path]:
-        names = ["sizes", *([] if architecture in self.plain else [f"sizes_{architecture}"])]
-        files = [self.bundle / "configs" / "ablations" / f"{name}.json" for name in names]
+        files = [self.bundle / "configs" / "ablations" / f"{name}.json" for name in ("sizes", f"sizes_{architecture}")]
         return [file for file in files if file.is_file()]
 
     def _read_network_settings(self, architecture: str) -> dict[str, Any]:

@@ -21,13 +21,13 @@ _MEASURES = ("mean_mm", "median_mm", "p95_mm", *(f"over_{limit:g}mm_percent" for
 
 
 def format_size_study(runs: Sequence[SizeRun]) -> str:
-    """Format the table in Markdown, a row for each network and number of knees: mean and, of seeds, the range."""
+    """Format the table in Markdown, a row for each network and size: mean ± standard deviation of the seeds."""
     header = ["training knees", "network", "seeds", "mean mm", "median mm", "95th percentile mm"]
     header += [f"% over {limit:g} mm" for limit in LIMITS_MM]
     rows = []
     for (knees, name), group in _group(runs).items():
         values = np.array([_summarize(run) for run in group])
-        rows.append([str(knees), name, str(len(group)), *(_format_range(column) for column in values.T)])
+        rows.append([str(knees), name, str(len(group)), *(_format_spread(column) for column in values.T)])
     return format_markdown(header, rows)
 
 
@@ -65,8 +65,8 @@ def _summarize(run: SizeRun) -> tuple[float, ...]:
     return float(errors.mean()), float(np.median(errors)), float(np.percentile(errors, 95)), *beyond
 
 
-def _format_range(values: np.ndarray) -> str:
-    spread = f" ({values.min():.2f} to {values.max():.2f})" if len(values) > 1 else ""
+def _format_spread(values: np.ndarray) -> str:
+    spread = f" ± {values.std(ddof=1):.2f}" if len(values) > 1 else ""
     return f"{values.mean():.2f}{spread}"
 
 
@@ -88,9 +88,8 @@ def _plot(runs: Sequence[SizeRun], path: Path) -> None:
         for name in dict.fromkeys(run.architecture for run in runs):
             mine = {knees: group for (knees, other), group in groups.items() if other == name}
             values = [[_summarize(run)[column] for run in group] for group in mine.values()]
-            means = np.array([np.mean(part) for part in values])
-            away = [means - [min(part) for part in values], [max(part) for part in values] - means]
-            axes.errorbar(list(mine), means, yerr=away, marker="o", capsize=3, label=name)
+            spread = [np.std(part, ddof=1) if len(part) > 1 else 0.0 for part in values]
+            axes.errorbar(list(mine), [np.mean(p) for p in values], yerr=spread, marker="o", capsize=3, label=name)
         axes.set_xscale("log")
         axes.set_xticks(sizes, [str(size) for size in sizes])
         axes.minorticks_off()

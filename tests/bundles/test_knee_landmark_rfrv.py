@@ -42,7 +42,7 @@ def test_files_and_metadata_are_those_that_a_packed_bundle_needs(bundle: Path, r
     assert all(metadata[key] == other[key] for key in same)
     lines = (bundle / "docs/README.md").read_text().splitlines()
     assert [line for line in lines if line in HEADINGS] == HEADINGS
-    assert not (bundle / "configs" / "train.json").exists() and (repository / "scripts" / "train_rfrv").is_file()
+    assert not (bundle / "configs" / "train.json").exists() and (repository / "scripts" / "train_classical").is_file()
 
 
 def test_metadata_are_those_of_the_schema(bundle: Path, shared_data: Path) -> None:

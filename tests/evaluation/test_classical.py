@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 import pytest
 import torch
 
+from kneebundle.datasets import read_knees
 from kneebundle.errors import KneeBundleError
 from kneebundle.evaluation import compare_classical, draw_starts, format_classical, predict_fold
+from kneebundle.io import read_radiograph
 from kneebundle.io.tables import read_table
 from kneebundle.phantoms.pa import synthesize_knees
-from kneebundle.shape_models import RegressionVotingNet
+from kneebundle.pipelines import KneePipeline
+from kneebundle.shape_models import ShapeModelNet
 
 QUICK: dict[str, Any] = {"trees": 2, "features": 32, "samples": 4, "looks": 1}
 
@@ -64,6 +68,12 @@ def test_another_method_is_an_error_of_one_line(knees: Path, tmp_path: Path) -> 
         predict_fold(knees, "asm", 0, tmp_path, {})
 
 
+def run_script(repository: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["train_classical", *words])
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # other tests may have more
+    runpy.run_path(str(repository / "scripts/train_classical"), run_name="__main__")
+
+
 @pytest.mark.parametrize("drawn", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_the_script_grows_forests_on_phantoms_or_a_data_set(
     drawn: bool,
@@ -75,14 +85,37 @@ def test_the_script_grows_forests_on_phantoms_or_a_data_set(
 ) -> None:
     data = ["--phantoms", "5"] if drawn else ["--dataset", str(knees), "--fold", "0"]
     quick = "--trees 1 --features 16 --samples 2".split()
-    monkeypatch.setattr(sys, "argv", ["train_rfrv", *data, *quick, "-o", str(tmp_path / "model.pt")])
-    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)  # other tests may have more
-    runpy.run_path(str(repository / "scripts/train_rfrv"), run_name="__main__")
+    run_script(repository, monkeypatch, [*data, *quick, "-o", str(tmp_path)])
     shown = capsys.readouterr().out
     assert re.search(rf"^{5 if drawn else 8} knees, \d+ s of the processor, 0\.\d MB$", shown, re.MULTILINE)
-    network = RegressionVotingNet()
-    network.load_state_dict(torch.load(tmp_path / "model.pt", weights_only=True))
+    network = ShapeModelNet()
+    network.load_state_dict(torch.load(tmp_path / "models/model.pt", weights_only=True))
     assert bool(network(torch.zeros(1, 1, 384, 384)).isfinite().all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["clm-igo", "clm-lbp", "aam-igo", "aam-lbp"])
+def test_what_the_script_trained_predicts_radiographs(
+    method: str, repository: Path, knees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "bundles" / "mine"
+    run_script(repository, monkeypatch, ["--dataset", str(knees), "--method", method, "-o", str(mine)])
+    pipeline = KneePipeline.from_bundles(mine.parent, device="cpu")
+    (record,) = [r for r in read_knees(knees, "training", -1) if r["side"] == "L"][:1]
+    radiograph = read_radiograph(Path(record["image"]), spacing_mm=record["spacing_mm"], side="L")
+    (knee,) = pipeline.predict(radiograph, view="pa-single").knees
+    assert knee.landmarks is not None
+    off = np.linalg.norm(knee.landmarks.points - record["landmarks"], axis=1) * record["spacing_mm"]
+    assert off.mean() < 4.0
+
+
+def test_another_kind_of_bundle_is_an_error_of_one_line(
+    repository: Path, knees: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(repository / "bundles/knee_landmark_rfrv/configs", tmp_path / "configs")
+    with pytest.raises(SystemExit, match="train_classical: .* of kind 'rfrv', not 'aam'; give another folder"):
+        run_script(repository, monkeypatch, ["--dataset", str(knees), "--method", "aam-igo", "-o", str(tmp_path)])
+    assert not (tmp_path / "models").exists()
 
 
 @pytest.mark.slow

@@ -41,15 +41,13 @@ def test_a_run_makes_as_many_steps_as_with_all_knees_and_is_done_once(study: Siz
         replace(study, training={**study.training, "max_epochs": 2}).complete()
 
 
-def test_a_plain_architecture_has_no_overlay_of_its_own(study: SizeStudy) -> None:
-    mended, plain = study, replace(study, plain=("unet",))
-    assert [file.name for file in mended._find_overlays("unet")] == ["sizes.json", "sizes_unet.json"]
-    assert [file.name for file in plain._find_overlays("unet")] == ["sizes.json"]
-    assert mended._read_network_settings("unet")["networks#unet#norm"] == "instance", (
-        "or its weights would be evaluated without"
-    )
-    assert "networks#unet#norm" not in plain._read_network_settings("unet")
-    assert plain._read_network_settings("unet")["features"] == 4, "the study's own value"
+def test_an_architecture_may_have_an_overlay_of_its_own(study: SizeStudy) -> None:
+    assert [file.name for file in study._find_overlays("unet")] == ["sizes.json", "sizes_unet.json"]
+    assert [file.name for file in study._find_overlays("scn")] == ["sizes.json"]
+    settings = study._read_network_settings("unet")
+    assert settings["networks#unet#norm"] == "batch", "or its weights would be evaluated without"
+    assert settings["features"] == 4 and "learning_rate" not in settings, "the study's own value"
+    assert "networks#unet#norm" not in study._read_network_settings("scn")
 
 
 def test_an_architecture_that_there_is_not(study: SizeStudy) -> None:
@@ -77,7 +75,7 @@ def test_the_table_says_how_far_off_and_how_often(tmp_path: Path) -> None:
     }
 
 
-def test_seeds_share_a_row_with_their_mean_and_range() -> None:
+def test_seeds_share_a_row_with_their_mean_and_standard_deviation() -> None:
     runs = [SizeRun("scn", 10, np.full((2, 16), error), seed) for seed, error in enumerate((1.0, 2.0, 6.0))]
     (row,) = format_size_study(runs).splitlines()[2:]
-    assert row.startswith("| 10 | scn | 3 | 3.00 (1.00 to 6.00) |")
+    assert row.startswith("| 10 | scn | 3 | 3.00 ± 2.65 |")
