@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from kneebundle.pipelines.knee_pa import KneePipeline
     from kneebundle.pipelines.lateral import LateralPipeline
     from kneebundle.radiograph import Radiograph
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # ONNX Runtime would tell Microsoft of each network that it runs
 
 __version__ = "0.2.0"
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +236,38 @@ main(sys.argv[1:])
 """
 
 
+def test_an_interrupt_while_it_is_loaded_is_no_traceback() -> None:
+    code = """
+import builtins
+real = builtins.__import__
+def load(name, *rest):
+    if name == "click":
+        raise KeyboardInterrupt
+    return real(name, *rest)
+builtins.__import__ = load
+import kneebundle.cli
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (run.returncode, run.stderr) == (130, "")
+
+
+def test_a_copy_that_fails_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise shutil.Error([("a/x.py", "b/x.py", "[Errno 28] No space left on device: 'a/x.py'")] * 9)
+
+    monkeypatch.setattr("kneebundle.label_app.folder.write_app", fail)
+    with pytest.raises(SystemExit, match="1"):
+        cli.main(["label-app", "-o", "b"])
+    assert capsys.readouterr().err == "kneebundle: cannot copy a/x.py ([Errno 28] No space left on device)\n"
+
+
+def test_an_empty_path_is_not_the_working_folder(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    code, _, said = call("predict", "", "-o", tmp_path / "out")
+    assert code == 2 and "the path is empty" in said[0]
+    code, _, said = call("predict", tmp_path, "-o", "")
+    assert code == 2 and "the path is empty" in said[0]
+
+
 @pytest.mark.parametrize(("name", "overwrite"), [("SIGINT", False), ("SIGTERM", False), ("SIGHUP", True)])
 def test_a_run_that_is_stopped_leaves_tables_and_nothing_half_written(
     tmp_path: Path, name: str, overwrite: bool
@@ -262,3 +296,45 @@ def test_a_run_that_is_stopped_leaves_tables_and_nothing_half_written(
 def _catch_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process of a shell ignores it
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and one under nohup this
+
+
+def test_without_a_command_the_help_is_shown_and_an_error_of_the_disk_is_one_line(  # type: ignore[no-untyped-def]
+    tmp_path: Path, call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, err = call()
+    assert (code, out) == (2, "") and err[0].startswith("Usage: kneebundle")
+
+    def fail(_: object) -> None:
+        raise OSError(28, "No space left on device", str(tmp_path))
+
+    monkeypatch.setattr("kneebundle.bundles.list_bundles", fail)
+    code, out, err = call("bundles")
+    assert (code, out, len(err)) == (1, "", 1) and "No space left on device" in err[0]
+
+
+def test_knees_without_prediction_or_label_are_said(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    header = ",".join(f"{axis}{i}" for i in range(16) for axis in "xy")
+    points = ",".join(f"{10 * i},{50 + i % 4}" for i in range(16))
+    for name in ("a.png", "b.png"):
+        write_picture(tmp_path / "in" / name, 100)
+    call("predict", tmp_path / "in", "-o", tmp_path / "out", "--spacing", "0.5", "--side", "R")
+    rows = [f"{name}.png,R,0.5,{points}\n" for name in ("a", *"uvwxyz")]
+    (tmp_path / "truth.csv").write_text(f"image,side,spacing_mm,{header}\n" + "".join(rows))
+    code, _, err = call("evaluate", "--predictions", tmp_path / "out", "--truth", tmp_path / "truth.csv")
+    assert code == 0
+    assert "no prediction for 6 knees: u.png R, v.png R, w.png R, x.png R, y.png R and 1 more" in err
+    assert "1 predicted knees have no label and were left out" in err
+
+
+def test_a_manifest_is_predicted_on_and_verbose_says_what_is_done(tmp_path: Path, call) -> None:  # type: ignore[no-untyped-def]
+    write_picture(tmp_path / "in/a.png", 100)
+    (tmp_path / "m.csv").write_text(f"path,side,spacing_mm\n{tmp_path / 'in/a.png'},R,0.5\n")
+    logger = logging.getLogger("kneebundle")
+    before, level = list(logger.handlers), logger.level
+    try:
+        code, _, _ = call("predict", "--manifest", tmp_path / "m.csv", "-o", tmp_path / "out", "--verbose")
+        assert code == 0 and (tmp_path / "out/a.json").is_file()
+        assert logger.level == logging.INFO and len(logger.handlers) == len(before) + 1
+    finally:
+        logger.handlers[:] = before
+        logger.setLevel(level)

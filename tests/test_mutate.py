@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -60,4 +62,7 @@ def test_each_survivor_that_may_be_has_a_module_and_a_reason(repository: Path) -
 def test_tests_notice_every_change_of_a_metric(repository: Path, tmp_path: Path) -> None:
     done = mutate(repository, "metrics/radial_error.py", "-o", str(tmp_path / "mutants.json"))
     assert done.returncode == 0, done.stdout + done.stderr
-    assert (tmp_path / "mutants.json").is_file()
+    outcomes = list(json.loads((tmp_path / "mutants.json").read_text()).values())
+    assert len(outcomes) >= 4
+    for outcome in outcomes:  # which test noticed it, or why no test came to that
+        assert re.match(r"noticed: (tests/metrics/test_|kneebundle/metrics/)\w+\.py::|stopped: ", outcome)

@@ -28,7 +28,7 @@ from kneebundle.batch.request import ImageRequest
 from kneebundle.batch.stored_records import StoredRecords
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.file_content import read_state
-from kneebundle.io.folder_lock import FULL, HIDDEN, check_owner, mark_folder
+from kneebundle.io.folder_lock import FULL, HIDDEN, check_owner, mark_folder, read_mark
 from kneebundle.io.paths import show_path
 from kneebundle.io.pseudonyms import SETTING
 from kneebundle.io.writing import remove_leftovers
@@ -84,7 +84,7 @@ class OutputFolder:
                 remove_leftovers(place, 0)
         except OSError as error:
             raise KneeBundleError(f"cannot make the output folder ({error.strerror})", path, "output") from error
-        self._is_old = marked
+        self._is_old = self._is_marked = marked
         self._known = self._repair(self.entries.read_all())
         self._adopted = {} if marked else adopt_results(path, files)
         if self.pseudonyms is not None and self._adopted:
@@ -150,6 +150,7 @@ class OutputFolder:
         try:
             mark = {} if self.pseudonyms is None else {SETTING: self.pseudonyms.mark}
             mark_folder(self.path, self.files.command, mark)
+            self._is_marked = True
             for name, entry in self._adopted.items():
                 self.entries.write(name, entry)
             self.entries.write_tables(self._tables)
@@ -176,10 +177,12 @@ class OutputFolder:
         Raises:
             KneeBundleError: if nothing can be written to the folder any more.
         """
+        self._check_there()
         aside = self._staging / uuid4().hex
         try:
             if isinstance(result, Exception):
                 return self._refuse(job, result)
+            self._staging.mkdir(parents=not self._is_marked, exist_ok=True)  # a folder that vanished is not made again
             (aside / ".records").mkdir(parents=True)
             record = f"{'' if 'json' in self.files.formats else '.records/'}{job.name}.json"
             problems = self.files.write(result, job.file, aside / record, aside, job.name) or {}
@@ -209,6 +212,7 @@ class OutputFolder:
         Raises:
             KneeBundleError: if one cannot be written; the others are.
         """
+        self._check_there()
         tables = self._list_tables()
         try:
             self._keep_changed(tables)
@@ -329,6 +333,19 @@ class OutputFolder:
             entries[name] = Entry(keys, dict.fromkeys(there))
         return entries
 
+    def _check_there(self) -> None:
+        """What is written into a folder of the same name would pass for all that was done."""
+        if self._has_vanished():
+            raise self._state_vanished()
+
+    def _has_vanished(self) -> bool:
+        return self._is_marked and read_mark(self.path) is None
+
+    def _state_vanished(self) -> KneeBundleError:
+        return KneeBundleError(
+            "the output folder was removed, moved or unmounted while the run was at work; run it again", self.path
+        )
+
     def _is_lost(self, error: OSError) -> bool:
         """Whether it is the folder that fails, and not one image."""
         if error.errno in FULL or not self.path.is_dir():
@@ -343,6 +360,8 @@ class OutputFolder:
         return False
 
     def _blame_folder(self, error: OSError) -> KneeBundleError:
+        if self._has_vanished():
+            return self._state_vanished()
         about = "" if error.filename is None else f" {Path(show_path(error.filename)).name}"
         return KneeBundleError(
             f"cannot write{about} into the output folder ({error.strerror}); what is done stays done", self.path, "full"

@@ -134,6 +134,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 
 def _describe(error: OSError) -> str:
     if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list) and error.args[0]:
-        return in_brief(Exception(error.args[0][0][-1]))  # of a folder that was copied, the first file
+        source, _, reason = error.args[0][0]  # of a folder that was copied, the first file
+        return f"cannot copy {show_path(source)} ({in_brief(Exception(str(reason).partition(': ')[0]))})"
     name = "" if error.filename is None else f"{show_path(error.filename)}: "
     return f"{name}{error.strerror or in_brief(error)}"

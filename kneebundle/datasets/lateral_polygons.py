@@ -44,7 +44,7 @@ def read_coco(path: Path) -> list[dict[str, Any]]:
         return [
             _parse_coco_record(images[number], parts, categories, path) for number, parts in by_image.items() if parts
         ]
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise KneeBundleError(
             f"this is no COCO file: {error!r} is missing or not what it should be; export it again", path
         ) from error
@@ -111,7 +111,7 @@ def _read_labelme_file(path: Path) -> dict[str, Any]:
             **{k: v for k, v in content.items() if k in ("spacing_mm", "subject_id")},
         }
         return _make_record(path.parent, content["imagePath"], stated, polygons, points)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise KneeBundleError(
             f"this is no LabelMe file: {error!r} is missing or not what it should be; save it again", path
         ) from error

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from ignite import distributed as idist
 from ignite.engine import Engine, Events
 from monai.engines import Evaluator
 from monai.handlers import CheckpointLoader
@@ -18,6 +19,7 @@ from torch import nn
 from kneebundle.errors import KneeBundleError, in_brief
 from kneebundle.handlers.early_stop import EarlyStop
 from kneebundle.handlers.weights import AtomicDiskSaver
+from kneebundle.io.writing import remove_leftovers
 
 __all__ = ["BestMetric", "RandomStates", "ResumableCheckpoint"]
 
@@ -117,6 +119,8 @@ class ResumableCheckpoint:
         engine.add_event_handler(Events.STARTED, self._start)
 
     def _start(self, engine: Engine) -> None:
+        if idist.get_rank() == 0:
+            remove_leftovers(self.path.parent, 0)
         if self.resume and self.path.is_file():
             self._load(engine)
         self.resume = False

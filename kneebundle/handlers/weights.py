@@ -6,14 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from ignite import distributed as idist
 from ignite.handlers import DiskSaver
 from monai.handlers import CheckpointSaver
+
+from kneebundle.io.writing import write_atomically
 
 __all__ = ["AtomicCheckpointSaver", "AtomicDiskSaver"]
 
 
 class AtomicDiskSaver(DiskSaver):
     """Ignite's DiskSaver that writes under a temporary name and renames.
+
+    The name is one that :func:`kneebundle.io.remove_leftovers` knows again after the process was killed.
 
     Args:
         folder: where the files go; it is made if it is not there.
@@ -22,12 +28,17 @@ class AtomicDiskSaver(DiskSaver):
     """
 
     def __init__(self, folder: str | Path, filename: str | None = None) -> None:
-        super().__init__(folder, atomic=True, require_empty=False)
+        super().__init__(folder, require_empty=False)
         self.filename = filename
 
     def __call__(self, checkpoint: Mapping, filename: str, metadata: Mapping | None = None) -> None:
         """Write a file."""
-        super().__call__(checkpoint, self.filename or filename, metadata)
+        if idist.get_rank() == self.save_on_rank:
+            with (
+                write_atomically(self.dirname / (self.filename or filename)) as temporary,
+                temporary.open("wb") as file,
+            ):
+                torch.save(checkpoint, file)
 
     def remove(self, filename: str) -> None:
         """Remove a file, unless it has the fixed name."""

@@ -11,6 +11,7 @@ import hashlib
 import io
 import logging
 import os
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -199,6 +200,8 @@ def _open_openvino() -> Any:
     Each gives the thread a stack for signals and takes the one before it back later, which another may have freed by
     then: the next signal, Ctrl-C or the end of a child process, would crash Python.
     """
+    # it would tell Google of each import; without this package it tells nobody
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     openvino: Any = import_module("openvino")
     return openvino.Core()
 

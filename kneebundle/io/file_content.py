@@ -75,7 +75,7 @@ def check_regular(path: Path) -> None:
         reason = getattr(error, "strerror", None) or str(error)
         raise KneeBundleError(f"it cannot be opened ({reason}); check the path and its permissions", path) from error
     if not stat.S_ISREG(mode):
-        raise KneeBundleError("this is a pipe or a device and no file; an image file is needed", path)
+        raise KneeBundleError("this is a pipe or a device and no file; a file is needed", path)
 
 
 def _is_regular(path: Path) -> bool:

@@ -72,13 +72,15 @@ def _read_orientation(image: Any) -> Orientation:
 
 
 def read_nifti_values(path: Path) -> np.ndarray:
-    """Read the values of a NIfTI file of any shape, as stored.
+    """Read the values of a NIfTI file, as stored: those of a radiograph, or of up to four volumes of its size.
 
     Raises:
-        KneeBundleError: if the file cannot be decoded.
+        KneeBundleError: if the file cannot be decoded, or states more values.
     """
     try:
-        return np.asarray(_load(path).dataobj)
+        image = _load(path)
+        _check_shape(image.shape, path, volumes=4)
+        return np.asarray(image.dataobj)
     except KneeBundleError:
         raise
     except Exception as error:  # nibabel and zlib raise many kinds for a broken file
@@ -121,8 +123,8 @@ def _count_bytes(head: bytes) -> int:
     return int(np.prod(shape, dtype=object)) * header.get_data_dtype().itemsize + int(header.get_data_offset())
 
 
-def _check_shape(shape: Sequence[int], path: Path) -> None:
-    if math.prod(shape) > MOST_PIXELS or min(shape, default=0) < 1:
+def _check_shape(shape: Sequence[int], path: Path, volumes: int = 1) -> None:
+    if math.prod(shape) > volumes * MOST_PIXELS or min(shape, default=0) < 1:
         size = " x ".join(map(str, shape))
         raise KneeBundleError(f"the NIfTI header states an image of {size}; that of one radiograph is needed", path)
 

@@ -28,6 +28,10 @@ def show_path(path: str | Path) -> str:
 
 def find_shown(text: str) -> Path:
     """Give the path that :func:`show_path` wrote; where no such file is there, the text as it is."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # a locale that cannot say it: names of files are UTF-8 nevertheless
+        text = os.fsdecode(text.encode("utf-8", "replace"))
     path = Path(text)
     if "\\x" not in text or os.path.lexists(path):
         return path

@@ -15,7 +15,7 @@ import secrets
 from pathlib import Path
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.io.file_content import list_parts
+from kneebundle.io.file_content import check_regular, list_parts
 from kneebundle.io.folder_lock import read_mark
 from kneebundle.io.paths import find_settings_folder, identify_path, show_path
 from kneebundle.io.writing import write_atomically
@@ -147,6 +147,7 @@ def _place_salt(mark: str) -> Path:
 
 
 def _read_salt(path: Path) -> Pseudonyms:
+    check_regular(path)
     try:
         text = path.read_text(encoding="ascii").strip()
         salt = bytes.fromhex(text)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from kneebundle.errors import KneeBundleError, in_brief
+from kneebundle.io.file_content import check_regular
 from kneebundle.io.paths import show_path
 from kneebundle.io.writing import write_atomically
 
@@ -19,6 +20,7 @@ __all__ = ["TableRow", "number_rows", "parse_number", "parse_side", "read_table"
 
 _log = logging.getLogger(__name__)
 
+_MOST_BYTES = 256 << 20
 _SEPARATORS = (",", ";", "\t", "|")
 _SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEPARATOR_LINE = re.compile(r"^\s*\"?sep=(.)\"?[;,\t]*\s*$", re.IGNORECASE)
@@ -155,11 +157,16 @@ def _arm(text: str) -> str:
 def _read_text(path: Path) -> tuple[str, list[str]]:
     """The text of a file, and what is to be said of it."""
     notes: list[str] = []
+    if not path.is_dir():
+        check_regular(path)
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(_MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise KneeBundleError(f"the table cannot be read ({problem}); give a CSV file", path) from error
+    if len(raw) > _MOST_BYTES:
+        raise KneeBundleError(f"the table is larger than {_MOST_BYTES >> 20} MiB; give it in parts", path)
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         notes.append("it is in UTF-16")
         text = raw.decode("utf-16", "replace")
@@ -177,7 +184,7 @@ def _read_text(path: Path) -> tuple[str, list[str]]:
 
 def _find_separator(body: str, columns: Sequence[str]) -> str:
     """The separator that makes the wanted columns out of the first line or, if none does, the most cells."""
-    first = next(iter(body.splitlines()), "")
+    first = next(iter(body.splitlines()), "")[: csv.field_size_limit()]
     split = {sep: next(csv.reader([first], delimiter=sep), []) for sep in _SEPARATORS}
     cells = {sep: [cell.strip().lower() for cell in found] for sep, found in split.items()}
     wanted = [name.lower() for name in columns]
@@ -200,9 +207,10 @@ def _read_header(cells: Sequence[str], columns: Sequence[str], path: Path) -> li
     missing = [name for name in columns if name not in header]
     if missing:
         shown = ", ".join(name for name in found if name) or "nothing"
+        shown = "".join(letter if letter.isprintable() else "?" for letter in shown[:200])
         more = f" and {len(missing) - _NAMED} more" if len(missing) > _NAMED else ""
         lacking = f"{', '.join(map(repr, missing[:_NAMED]))}{more}"
-        raise KneeBundleError(f"no column {lacking}; found: {shown[:200]}; add the column", path)
+        raise KneeBundleError(f"no column {lacking}; found: {shown}; add the column", path)
     twice = sorted({name for name in header if name and header.count(name) > 1})
     if twice:
         raise KneeBundleError(f"the column {twice[0]!r} is there twice; leave one of them", path)

@@ -62,6 +62,10 @@ def write_together(folder: Path) -> Iterator[Path]:
             target = folder / path.relative_to(aside)
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
+    except OSError as error:
+        if error.errno is None or not str(error.filename).startswith(f"{aside}{os.sep}"):
+            raise
+        raise OSError(error.errno, error.strerror, str(folder / Path(error.filename).relative_to(aside))) from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
         remove_empty_folders(missing)

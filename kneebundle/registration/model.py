@@ -93,6 +93,7 @@ class RegistrationModel:
             self.template = self.prepare_image(reference.to_metatensor(), reference.side or "R").unsqueeze(0).to(device)
             self.network.set_reference(self.template)
             self.network.settle()
+            self.network.landmarks.fill_(torch.nan)  # those of the bundle's reference
 
     @classmethod
     def from_bundles(

@@ -70,6 +70,7 @@ def clip_line(point: np.ndarray, direction: np.ndarray, size: np.ndarray) -> np.
         steps = np.stack([-point / direction, (size - point) / direction])
     steps = np.where(direction == 0, [[-np.inf], [np.inf]], steps)
     first, last = steps.min(axis=0).max(), steps.max(axis=0).min()
-    if first >= last:
+    beside = (direction == 0) & ((point < 0) | (point > size))  # along an axis, and never on the rectangle
+    if first >= last or beside.any():
         return None
     return np.clip(point + np.outer([first, last], direction), 0.0, size)

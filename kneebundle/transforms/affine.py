@@ -47,8 +47,11 @@ def resample_affine(pixels: np.ndarray, matrix: np.ndarray, size: tuple[int, int
     high = np.minimum(np.ceil(reached.max(axis=1)).astype(int) + margin + 1, pixels.shape)
     if (high <= low).any():
         return np.full(size, np.nan, dtype=np.float32)
-    part = np.ascontiguousarray(pixels[low[0] : high[0], low[1] : high[1]], dtype=np.float32)
-    image = itk.image_from_array(gaussian_filter(part, sigma, mode="nearest"))
+    part = np.asarray(pixels[low[0] : high[0], low[1] : high[1]], dtype=np.float32)
+    image = itk.Image[itk.F, 2].New()  # not image_from_array, which takes a single column for a row
+    image.SetRegions([int(length) for length in part.shape[::-1]])
+    image.Allocate()
+    itk.array_view_from_image(image)[:] = gaussian_filter(part, sigma, mode="nearest")
 
     place = itk.AffineTransform[itk.D, 2].New()
     place.SetMatrix(itk.matrix_from_array(np.ascontiguousarray(matrix[:2, :2])))

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from scipy import sparse, special
+from scipy import sparse
 
 from kneebundle.transforms.grid_size import count_pixels
 
@@ -125,7 +125,9 @@ def _gaussian(variance: float) -> np.ndarray:
     if np.isfinite(kernel).all():
         return kernel
     # a variance over 709, with which ITK's Bessel functions overflow: the same by scipy's
-    kernel = special.ive(np.arange(-_WIDEST, _WIDEST + 1), variance)
+    from scipy.special import ive
+
+    kernel = ive(np.arange(-_WIDEST, _WIDEST + 1), variance)
     return kernel / kernel.sum()
 
 

@@ -55,3 +55,16 @@ def test_a_lateral_film_keeps_its_plan_where_its_points_stay(
     found = correct(document, tmp_path, lateral=item)
     assert bool(found["planning"]["schoettle_point"]) is planned
     assert bool(found["planning"]["refused"]) is not planned
+
+
+def test_a_lateral_film_that_nobody_has_judged_stays_as_predicted(tmp_path: Path) -> None:
+    document = to_document(lateral_result(write_source(tmp_path / "lateral.dcm")))
+    assert correct(document, tmp_path, lateral=CorrectedPoints("L", "open", np.zeros((4, 2)))) == document
+
+
+def test_an_open_knee_that_was_added_is_not_there_yet(tmp_path: Path) -> None:
+    document = to_document(make_result())
+    document["knees"] = document["knees"][:1]
+    other = "L" if document["knees"][0]["side"] == "R" else "R"
+    item = CorrectedPoints(other, "open", POINTS, added=True)
+    assert correct(document, tmp_path, item)["knees"] == []

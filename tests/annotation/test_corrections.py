@@ -120,3 +120,13 @@ def test_no_corrections_are_an_error_and_hidden_files_are_none(tmp_path: Path) -
     (tmp_path / ".0123456789ab.json").write_text("{")
     with pytest.raises(KneeBundleError, match="no corrections"):
         read_corrections(tmp_path)
+
+
+@pytest.mark.parametrize("spacing", [[0, 0.4], [0.5, -1], [0.5, 1e999]])
+def test_a_spacing_that_cannot_be_makes_a_correction_unreadable(tmp_path: Path, spacing: list[float]) -> None:
+    write_correction(a_correction(), tmp_path, 0)
+    content = json.loads((tmp_path / "a.json").read_text())
+    content["image"]["spacing_mm"] = spacing
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(KneeBundleError, match=r"a\.json"):
+        read_correction(tmp_path / "a.json")

@@ -114,3 +114,37 @@ def test_a_data_set_of_others_is_left_alone(client: Client, study: Path, tmp_pat
 def test_no_corrections_are_an_error(study: Path, tmp_path: Path) -> None:
     with pytest.raises(KneeBundleError, match="no corrections"):
         export_corrections(study, tmp_path / "set")
+
+
+def change(path: Path, part: str, **values: object) -> None:
+    content = json.loads(path.read_text())
+    content[part] |= values
+    path.write_text(json.dumps(content))
+
+
+def test_what_its_prediction_cannot_give_is_left_out_and_says_so(client: Client, study: Path, tmp_path: Path) -> None:
+    for name in ("both", "turned", "side"):
+        client.save(name)
+    (study / "both.json").unlink()
+    change(study / "side.json", "planning", masks={"femur": None})
+    left_out = dict(export_corrections(study, tmp_path / "set").left_out)
+    assert left_out == {
+        "both R": "its prediction is no longer in the folder",
+        "both L": "its prediction is no longer in the folder",
+        "side": "the prediction wrote no masks of its bones; predict again with pictures",
+    }
+    change(study / "corrections/side.json", "image", spacing_mm=[0.5, 0.4])
+    left_out = dict(export_corrections(study, tmp_path / "set").left_out)
+    assert left_out["side"].startswith("its pixels are not square (0.5 x 0.4 mm)")
+
+
+def test_points_that_the_region_does_not_hold_are_left_out(client: Client, study: Path, tmp_path: Path) -> None:
+    client.save("turned")
+    right, left = client.get("films/both")["items"]
+    right["points"][0] = [395.0, 295.0]
+    left["points"][0] = [5.0, 295.0]
+    for item in (right, left):
+        item["status"] = "accepted"
+    client.save("both", items=[right, left])
+    left_out = dict(export_corrections(study, tmp_path / "set").left_out)
+    assert left_out and all("do not fit into 140 mm around the tibial centre" in reason for reason in left_out.values())

@@ -84,3 +84,37 @@ def test_a_picture_of_very_many_pixels_is_smaller(monkeypatch: pytest.MonkeyPatc
     radiograph = Radiograph(np.tile(np.arange(200.0), (100, 1)), (1, 1))
     picture = Image.open(io.BytesIO(render_png(radiograph, 0, 200)))
     assert picture.size == (100, 50)
+
+
+def test_records_that_lack_something_are_not_shown(tmp_path: Path) -> None:
+    out = make_study(tmp_path)
+    for name, lacks in (("both", "knees"), ("none", "image"), ("implant", "schema")):
+        content = json.loads((out / f"{name}.json").read_text())
+        del content[lacks]
+        (out / f"{name}.json").write_text(json.dumps(content))
+    content = json.loads((out / "turned.json").read_text())
+    del content["image"]["spacing_mm"]
+    (out / "turned.json").write_text(json.dumps(content))
+    (out / "gone.json").write_text("[" * 100_000)
+    assert list(PredictedFilms(out).scan()) == ["side"]
+
+
+def test_the_last_images_are_kept_and_the_oldest_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    films = PredictedFilms(make_study(tmp_path))
+    monkeypatch.setattr(films_module, "_KEPT_IMAGES", 2)
+    first = open_film(films, "both")
+    second = open_film(films, "none")
+    assert open_film(films, "both") is first
+    open_film(films, "turned")
+    assert open_film(films, "both") is first and open_film(films, "none") is not second
+
+
+def test_no_image_is_looked_for_above_the_folder_that_is_named(tmp_path: Path) -> None:
+    out = make_study(tmp_path)
+    (tmp_path / "moved" / "here").mkdir(parents=True)
+    shutil.move(tmp_path / "images" / "both.png", tmp_path / "moved" / "both.png")
+    content = json.loads((out / "both.json").read_text())
+    content["image"]["path"] = "../both.png"
+    (out / "both.json").write_text(json.dumps(content))
+    with pytest.raises(KneeBundleError, match="no longer there"):
+        open_film(PredictedFilms(out, tmp_path / "moved" / "here"), "both")

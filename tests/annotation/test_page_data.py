@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,22 @@ def test_what_is_wrong_is_said(out: Path, content: Any, problem: str) -> None:
 def test_a_lateral_radiograph_has_one_item(out: Path) -> None:
     with pytest.raises(KneeBundleError, match="a lateral radiograph has one"):
         send(out, "side", lambda content: content["items"].clear())
+
+
+def test_points_of_which_none_is_visible_are_no_points(out: Path) -> None:
+    def hide(content: dict) -> None:
+        for item in content["items"]:
+            item |= {"points": [None] * len(item["points"]), "reason": "blurred"}
+
+    with_points = send(out, "both")
+    assert all(item.points is not None for item in with_points.items)
+    assert all(item.points is None for item in send(out, "both", hide, "rejected").items)
+
+
+def test_a_lateral_film_without_its_line_has_the_points_alone(out: Path) -> None:
+    record = json.loads((out / "side.json").read_text())
+    record["planning"]["lines"] = {}
+    (out / "side.json").write_text(json.dumps(record))
+    film, radiograph = get_film(out, "side")
+    points = describe_film(film, None, radiograph)["items"][0]["points"]
+    assert [point is None for point in points] == [False, False, True, True]

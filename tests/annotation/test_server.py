@@ -230,3 +230,34 @@ def test_a_port_that_is_taken_is_one_line(client: Client, study: Path) -> None:
     with pytest.raises(KneeBundleError, match=f"port {client.server.server_port} cannot be had") as raised:
         AnnotationServer(study, client.server.server_port)
     assert raised.value.field == "port"
+
+
+def test_an_error_of_the_program_is_one_line_and_the_server_goes_on(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("by\nnothing")
+
+    monkeypatch.setattr("kneebundle.annotation.server.describe_film", fail)
+    status, _, body = client.ask("GET", "films/both")
+    assert (status, error_of(body)) == (500, "unexpected ZeroDivisionError: by nothing; please report it")
+    assert client.ask("GET", "films")[0] == 200
+
+
+def test_a_tab_that_was_closed_is_not_reported_and_anything_else_is(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error, reported in ((BrokenPipeError("gone"), False), (TimeoutError("slow"), False), (KeyError("a"), True)):
+        try:
+            raise error
+        except (OSError, KeyError):
+            client.server.handle_error(None, ("127.0.0.1", 1))
+        assert bool(capsys.readouterr().err) is reported
+
+
+def test_an_image_that_is_gone_when_it_is_saved_is_named(client: Client, study: Path) -> None:
+    film = client.get("films/both")
+    (study.parent / "images/both.png").unlink()
+    client.server.films._opened.clear()
+    status, _, body = client.ask("POST", "films/both", {"revision": 0, "status": "accepted", "items": film["items"]})
+    assert status == 422 and "no longer there" in error_of(body)

@@ -119,7 +119,7 @@ def test_the_run_after_a_kill_completes_with_the_same_bytes(tmp_path: Path, make
             server.kill(run)
             killed += server.wait() == -signal.SIGKILL
             if moments.random() < 0.5:  # or another kill in the folder that the last one left
-                finish(server, call, tmp_path, "out")
+                seconds = min(seconds, finish(server, call, tmp_path, "out"))  # the machine was busier before
                 assert contents(tmp_path / "out") == expected
                 shutil.rmtree(tmp_path / "out")
         finish(server, call, tmp_path, "out")

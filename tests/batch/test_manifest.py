@@ -70,3 +70,9 @@ def test_no_images_is_an_error_of_the_call(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(KneeBundleError, match="no image"):
         find_requests([tmp_path / "in"], tmp_path / "out")
+
+
+def test_a_folder_whose_only_images_are_those_of_an_earlier_run_is_an_error(tmp_path: Path) -> None:
+    write_picture(tmp_path / "in/out/knee.png", 100)
+    with pytest.raises(KneeBundleError, match="no images found in .*in; give files or folders with radiographs"):
+        find_requests([tmp_path / "in"], tmp_path / "in/out")

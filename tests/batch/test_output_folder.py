@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -398,17 +399,49 @@ def test_a_full_disk_ends_the_run_in_one_line_and_what_is_done_stays(
     assert summary.skipped >= 1 and summary.errors == ()
 
 
-def test_a_folder_that_vanishes_ends_the_run(tmp_path: Path) -> None:
-    requests = requests_of(tmp_path / "in", [100, 120])
+@pytest.mark.parametrize("way", ["removed", "moved", "replaced", "forgotten"])
+def test_a_folder_that_vanishes_ends_the_run(tmp_path: Path, way: str) -> None:
+    """A new one under its name would say that all is done, without what was done before."""
+    requests = requests_of(tmp_path / "in", [100, 120, 140])
+    out = tmp_path / "out"
 
     class Vanishing(FakePipeline):
         def predict_batch(self, radiographs: Any) -> Any:
-            shutil.rmtree(tmp_path / "out")
-            (tmp_path / "out").write_text("another thing")
+            if len(self.batches) == 1:
+                while not (out / "k0.json").exists() or any((out / ".kneebundle/staging").iterdir()):
+                    time.sleep(0.01)
+                if way == "forgotten":
+                    shutil.rmtree(out / ".kneebundle")
+                else:
+                    out.rename(tmp_path / "moved") if way == "moved" else shutil.rmtree(out)
+                if way == "replaced":
+                    out.write_text("another thing")
             return super().predict_batch(radiographs)
 
-    with pytest.raises(KneeBundleError, match="into the output folder"):
-        run(requests, tmp_path / "out", Vanishing(), batch_size=1)
+    with pytest.raises(KneeBundleError, match="the output folder was removed, moved or unmounted") as raised:
+        run(requests, out, Vanishing(), batch_size=1, workers=1)
+    assert raised.value.path == str(out)
+    assert out.exists() == (way in ("replaced", "forgotten")), "nothing is made anew"
+    out.unlink() if way == "replaced" else shutil.rmtree(out, ignore_errors=True)
+    assert run(requests, out).done == 3
+
+
+def test_a_run_that_fails_as_a_whole_leaves_nothing_in_a_new_folder(tmp_path: Path) -> None:
+    requests = requests_of(tmp_path / "in", [100, 120])
+
+    def fail() -> Any:
+        raise KneeBundleError("there is no CUDA device")
+
+    def start() -> None:
+        predict_images(requests, tmp_path / "a/out", fail)
+
+    with pytest.raises(KneeBundleError, match="no CUDA"):
+        start()
+    assert not (tmp_path / "a").exists()
+    run(requests[:1], tmp_path / "a/out")
+    with pytest.raises(KneeBundleError, match="no CUDA"):
+        start()
+    assert len(rows(tmp_path / "a/out/images.csv")) == 1, "what is done stays"
 
 
 def test_a_file_that_cannot_be_written_is_an_error_of_its_image(

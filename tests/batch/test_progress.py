@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 
 import pytest
@@ -35,3 +36,14 @@ def test_the_time_that_is_left_follows_from_the_pace() -> None:
     for _ in range(50):
         display.count(False)
     assert display.describe(65) == "110 of 110 images after 1 min 5 s"
+
+
+def test_a_terminal_gets_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr("sys.stderr", terminal)
+    with show_progress(10, 2, True) as progress:
+        progress.count(False)
+        progress.count(True)
+    assert (progress.done, progress.refused) == (2, 1)
+    assert "2/10" in terminal.getvalue() and "4/10" in terminal.getvalue()

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
+import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from kneebundle.batch import ray_engine
 from kneebundle.batch.engine import Job, Outcome, RunOptions
 from kneebundle.batch.image_files import PredictionFiles
 from kneebundle.batch.output_folder import OutputFolder
@@ -152,3 +158,82 @@ def test_without_ray_one_line_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(KneeBundleError, match=r'^this engine needs Ray: pip install "kneebundle\[ray\]"$') as raised:
         RayEngine()
     assert raised.value.advised(ADVICE).endswith("; --engine local needs no Ray")
+
+
+def test_jobs_are_cut_into_several_tasks_an_actor_and_none_is_lost(jobs: list[Job]) -> None:
+    for count, actors, batch_size in ((6, 1, 1), (6, 4, 1), (1, 2, 4), (200, 2, 1)):
+        many = (jobs * 40)[:count]
+        tasks = ray_engine._cut_tasks(many, actors, batch_size)
+        assert [job for task in tasks for job in task] == many
+        assert min(map(len, tasks)) >= 1 and max(map(len, tasks)) <= ray_engine.BATCHES_A_TASK * batch_size
+    assert len(ray_engine._cut_tasks((jobs * 40)[:200], 2, 1)) >= ray_engine.TASKS_PER_ACTOR * 2
+
+
+@pytest.fixture
+def fake_ray(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What of Ray starts and ends it."""
+    ray = SimpleNamespace(started=False, calls=[])
+    ray.is_initialized = lambda: ray.started
+    ray.init = lambda **options: ray.calls.append(options)
+    ray.shutdown = lambda: ray.calls.append("end")
+    monkeypatch.setattr(ray_engine, "_import_ray", lambda: ray)
+    return ray
+
+
+def test_a_ray_of_the_run_ends_with_it_and_one_of_the_program_goes_on(fake_ray: Any) -> None:
+    with suppress(ZeroDivisionError), ray_engine._connect(None):
+        assert fake_ray.calls[0]["address"] == "local" and not fake_ray.calls[0]["include_dashboard"]
+        raise ZeroDivisionError
+    assert fake_ray.calls[1:] == ["end"]
+    fake_ray.started = True
+    with ray_engine._connect(None):
+        pass
+    assert len(fake_ray.calls) == 2
+
+
+def test_a_ray_that_is_not_there_is_one_line(fake_ray: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        with ray_engine._connect(address):
+            assert fake_ray.calls[0]["address"] == address
+    for place in (address, f"ray://{address}"):
+        with pytest.raises(KneeBundleError, match=rf"cannot connect to Ray at {place} \(.*refused.*is it running"):
+            ray_engine._connect(place).__enter__()
+
+    def fail(**_: object) -> None:
+        raise RuntimeError("no memory\nand more")
+
+    fake_ray.init = fail
+    with pytest.raises(KneeBundleError, match=r"^cannot start Ray \(no memory\)$") as raised:
+        ray_engine._connect(None).__enter__()
+    assert raised.value.field == "engine"
+    with pytest.raises(KneeBundleError, match="cannot connect to Ray at auto"):
+        ray_engine._connect("auto").__enter__()
+
+
+def test_the_sign_in_the_folder_is_taken_away_and_a_folder_that_is_gone_is_an_error(tmp_path: Path) -> None:
+    with ray_engine._leave_sign(tmp_path) as sign:
+        assert sign.is_file() and sign.name.startswith(".")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(KneeBundleError, match="cannot write into this folder"):
+        ray_engine._leave_sign(tmp_path / "none").__enter__()
+
+
+def test_nothing_to_do_needs_no_ray(fake_ray: Any, tmp_path: Path) -> None:
+    assert list(RayEngine().run([], folder(tmp_path), FakePipeline, RunOptions())) == []
+    assert fake_ray.calls == []
+
+
+def test_an_actor_that_cannot_start_gives_its_reason_in_the_place_of_outcomes(
+    plan: MakePlan, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_engine, "_RemoteProgress", lambda handle: handle)
+    row = {"jobs": pickle.dumps(jobs[:2])}
+    good = ray_engine._Actor(plan(FakePipeline()), Progress())
+    assert [outcome.index for outcome in pickle.loads(good(row)["outcomes"])] == [0, 1]
+
+    def fail() -> FakePipeline:
+        raise KneeBundleError("no weights")
+
+    bad = ray_engine._Actor(dataclasses.replace(plan(FakePipeline()), pipeline=fail), Progress())
+    assert str(pickle.loads(bad(row)["outcomes"])) == "no weights"

@@ -200,3 +200,9 @@ def test_radiographs_are_predicted_first(tmp_path: Path) -> None:
     film = write_film(tmp_path / "in" / "clean.dcm")
     summary = standardize_images([ImageRequest(film)], tmp_path / "std", DrawnKnees, SETTINGS)
     assert summary.done == 1 and (tmp_path / "std" / "clean_L.png").exists()
+
+
+def test_a_radiograph_whose_prediction_is_gone_is_an_error(tmp_path: Path) -> None:
+    film = read_radiograph(write_film(tmp_path / "film.dcm"))
+    (found,) = RecordedPipeline({}).predict_batch([film])
+    assert isinstance(found, KneeBundleError) and "its prediction is no longer found; predict it again" in found.reason

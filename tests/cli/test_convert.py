@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from kneebundle import exchange
 from kneebundle.annotation import CORRECTIONS_SCHEMA
 from kneebundle.cli import main
 from kneebundle.exchange import Images, Mark, list_marks, make_document, read_facts
@@ -167,3 +170,18 @@ def test_a_call_that_cannot_be_done_is_one_line(
     assert says in said
     assert len(said.strip().splitlines()) == 1
     assert not (folder.parent / "new" / Path(call[1]).name).exists()
+
+
+def test_a_conversion_that_fails_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = exchange.write_image
+    done: list[Any] = []
+
+    def write(*arguments: Any) -> None:
+        if done:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(*arguments)
+        done.append(arguments)
+
+    monkeypatch.setattr(exchange, "write_image", write)
+    assert run(folder, tmp_path / "made/pts", "--to", "pts") == 1
+    assert done and not (tmp_path / "made").exists()

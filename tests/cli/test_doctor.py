@@ -46,3 +46,23 @@ def test_doctor_prints_a_line_a_fact(monkeypatch: pytest.MonkeyPatch, capsys: py
     assert lines[0] == "kneebundle 9.9, Python 3.12.1, Linux 6.1 x86_64"
     assert "  RuntimeError: no" in lines
     assert lines[-1] == "kneebundle does not work as far as can be told without a prediction"
+
+
+@pytest.mark.parametrize("error", [None, ImportError("torch is broken")])
+def test_doctor_says_what_is_missing_where_it_cannot_start(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, error: Exception | None
+) -> None:
+    started: list[str] = []
+
+    def start() -> None:
+        started.append("quickly")
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr("kneebundle.cli.doctor.start_quickly", start)
+    monkeypatch.setattr("kneebundle.diagnosis.diagnose", lambda predict: {**PARTS, "works": False}, raising=False)
+    monkeypatch.setattr("sys.argv", ["kneebundle", "doctor", "--no-predict"])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    assert (started, stop.value.code) == (["quickly"], 1)
+    assert "does not work" in capsys.readouterr().out

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kneebundle import cli
+from kneebundle.cli.browser import show_page
 from kneebundle.pipelines.by_view import PipelinesByView
 from tests.batch.fakes import FakePipeline, write_picture
 
@@ -112,3 +113,17 @@ def test_a_wrong_call_of_standardize_is_one_line(  # type: ignore[no-untyped-def
     write_picture(tmp_path / "in" / "a.png", 100)
     code, _, err = call("standardize", tmp_path / "in", "-o", tmp_path / "std", *arguments)
     assert code == 2 and len(err) == 1 and line in err[0]
+
+
+def test_a_browser_that_does_not_open_leaves_the_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: str) -> None:
+        raise webbrowser.Error("no browser")
+
+    monkeypatch.setattr(webbrowser, "open", fail)
+    monkeypatch.setattr("kneebundle.cli.browser.has_screen", lambda: True)
+    show_page(tmp_path / "index.html")
+    said = capsys.readouterr()
+    assert said.out == f"page: {(tmp_path / 'index.html').as_uri()}\n"
+    assert said.err == "the page could not be opened (no browser); open its address\n"

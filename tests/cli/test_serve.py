@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import re
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -148,3 +151,39 @@ def test_commands_and_settings_of_the_documentation_are_understood(
     known = {name for option in serve.params for name in [*option.opts, *option.secondary_opts]}
     assert set(re.findall(r"`(--[a-z-]+)", text)) <= known
     assert all(isinstance(option, click.Argument) or option.help for option in serve.params)
+
+
+def test_both_kinds_of_networks_are_loaded_at_the_start_and_the_ways_in_are_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    loaded: list[str] = []
+    monkeypatch.setattr(
+        "kneebundle.pipelines.by_view.PipelinesByView.from_bundles", lambda _: SimpleNamespace(load=loaded.append)
+    )
+    nodes: list[Any] = []
+
+    def run(node: Any, say_ready: Any) -> None:
+        nodes.append(node)
+        node.pipeline()
+        say_ready(SimpleNamespace(port=11112, stow_address="http://127.0.0.1:1/studies"), "http://127.0.0.1:2/")
+        say_ready(SimpleNamespace(port=None, stow_address=None), "http://127.0.0.1:2/")
+
+    monkeypatch.setattr("kneebundle.dicom_node.node.DicomNode.run", run)
+    logger = logging.getLogger("kneebundle.dicom_node")
+    before, level = list(logger.handlers), logger.level
+    try:
+        with warnings.catch_warnings():
+            answer = call(str(tmp_path / "queue"), "--dicomweb", "https://pacs/dicom-web", "--ae-title", "KNEE")
+        assert (len(logger.handlers), logger.propagate) == (len(before) + 1, False)
+    finally:
+        logger.handlers[:], logger.propagate = before, True
+        logger.setLevel(level)
+    assert answer.exit_code == 0, answer.output
+    assert loaded == ["frontal", "lateral"]
+    first, second, last = answer.output.strip().splitlines()[-3:]
+    assert first == (
+        "KNEE receives films on port 11112; films may be posted to http://127.0.0.1:1/studies; films are looked for at "
+        "the DICOMweb server; status at http://127.0.0.1:2/ (stop with Ctrl-C)"
+    )
+    assert second == "films are looked for at the DICOMweb server; status at http://127.0.0.1:2/ (stop with Ctrl-C)"
+    assert last.startswith("stopped; what waits is in the queue")

@@ -121,3 +121,15 @@ def test_the_real_data_set_has_the_experts_shapes_at_corrected_scales(tmp_path: 
         growths.append(growth)
     assert np.median(growths) == pytest.approx(1.028, abs=1e-3)
     assert len(list((tmp_path / "images").glob("*.png"))) == 500
+
+
+def test_a_crop_without_an_annotation_and_one_that_is_no_picture_are_listed(tmp_path: Path) -> None:
+    fits, annotations = write_tables(tmp_path, ["1R.png", "2R.png", "3R.png"])
+    annotations.write_text("".join(line for line in annotations.open() if not line.startswith("2,")))
+    write_crop(tmp_path / "in/1R.png")
+    write_crop(tmp_path / "in/2R.png")
+    (tmp_path / "in/3R.png").write_text("no picture")
+    errors = dict(prepare_crops(tmp_path / "in", annotations, tmp_path / "out", fits))
+    assert list(rows(tmp_path / "out/landmarks.csv")) == ["1R.png"]
+    assert "no row for subject 2, side R; use KNEEL's whole file" in errors["2R.png"]
+    assert "3R.png has another size" in errors["3R.png"]

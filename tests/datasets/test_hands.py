@@ -124,3 +124,11 @@ def test_a_drawn_hand_is_loaded_as_it_was_drawn() -> None:
 def test_a_fold_that_does_not_exist_is_an_error(folder: Path, fold: int) -> None:
     with pytest.raises(KneeBundleError, match=f"fold {fold} does not exist"):
         read_hands(folder, "training", fold)
+
+
+def test_a_table_without_a_row_or_that_is_no_text_is_an_error(folder: Path) -> None:
+    path = folder / "landmarks_px.csv"
+    for content, reason in ((b"\n\n", "the table has no rows"), (b"\xff\xfe\x00", "the table cannot be read")):
+        path.write_bytes(content)
+        with pytest.raises(KneeBundleError, match=reason):
+            read_hand_table(path)

@@ -34,3 +34,11 @@ def test_a_knee_that_is_listed_twice_is_an_error(tmp_path: Path, second: str) ->
 def test_a_subject_that_is_no_name_of_a_file_is_an_error(tmp_path: Path, subject: str) -> None:
     with pytest.raises(KneeBundleError, match="line 2: subject_id is .*; the number of a subject is needed"):
         read_annotations(write(tmp_path / "a.csv", f"{subject},R,2"))
+
+
+def test_a_subject_may_be_a_name_and_numbers_must_be_numbers(tmp_path: Path) -> None:
+    table = write(tmp_path / "a.csv", "knee_7-b,R,2")
+    assert list(read_annotations(table)) == [("knee_7-b", "R")]
+    table.write_text(table.read_text().replace('"0,1"', '"0,one"'))
+    with pytest.raises(KneeBundleError, match="line 2: center is '0,one'; 2 numbers"):
+        read_annotations(table)

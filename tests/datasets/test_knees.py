@@ -144,3 +144,10 @@ def test_surroundings_lie_on_the_grid_of_the_region(tmp_path: Path, side: str) -
 def test_an_image_as_wide_as_the_region_gets_no_surroundings() -> None:
     data = Surroundd(size_mm=100.0)(LoadKneed()({"drawn": PhantomKnees(1), "index": 0}))
     assert "surroundings" not in data
+
+
+def test_a_table_without_a_row_is_an_error(tmp_path: Path) -> None:
+    columns = ",".join(f"{axis}{i}" for i in range(16) for axis in "xy")
+    (tmp_path / "landmarks.csv").write_text(f"image,side,spacing_mm,{columns}\n")
+    with pytest.raises(KneeBundleError, match="the table has no rows; a row a knee is needed"):
+        read_landmark_table(tmp_path / "landmarks.csv")

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from kneebundle.datasets.lateral import LoadLaterald, read_lateral_films
-from kneebundle.datasets.lateral_masks import fill_polygons
+from kneebundle.datasets.lateral_masks import fill_polygons, read_masks
 from kneebundle.datasets.lateral_points import read_point_table
 from kneebundle.errors import KneeBundleError
 from kneebundle.landmarks import BONES, LATERAL_POINTS
@@ -229,3 +229,73 @@ def test_bad_masks_and_labels_are_errors(tmp_path: Path) -> None:
     (labelme / "a.json").write_text("{")
     with pytest.raises(KneeBundleError, match="cannot be read"):
         read_lateral_films(labelme, "training", fold=-1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["categories"][0].update(name="thigh"), "no polygon is labelled femur"),
+        (lambda c: [category.update(name="x") for category in c["categories"]], "no category is named after a bone"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4]]), "a polygon has no three corners"),
+        (lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3, 4, 5]]), "a polygon has no three corners"),
+        (lambda c: c["annotations"][0].update(segmentation=[["a", 2, 3, 4, 5, 6]]), "this is no COCO file"),
+        (lambda c: c["annotations"][4].update(keypoints=[1, 2, 2, 4]), "this is no COCO file"),
+        (lambda c: c["images"][0].update(spacing_mm=0), "spacing_mm is 0; a positive number is needed"),
+        (lambda c: c["images"][0].update(spacing_mm="wide"), "spacing_mm is 'wide'; a positive number is needed"),
+        (lambda c: c.pop("images"), "this is no COCO file"),
+    ],
+)
+def test_a_coco_file_that_cannot_be_used_is_one_line(tmp_path: Path, change: Any, message: str) -> None:
+    as_coco(tmp_path)
+    path = tmp_path / "annotations.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    with pytest.raises(KneeBundleError, match=message) as caught:
+        read_lateral_films(tmp_path, "training", fold=-1)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([], "no JSON object"),
+        ({"imagePath": "a.png"}, "this is no LabelMe file"),
+        ({"shapes": [{"label": "femur", "points": [[1, 2], [3]]}], "imagePath": "a.png"}, "this is no LabelMe file"),
+        ({"shapes": [{"label": "femur", "points": [[1, 2], [3, 4]]}], "imagePath": "a.png"}, "no three corners"),
+    ],
+)
+def test_a_labelme_file_that_cannot_be_used_is_one_line(tmp_path: Path, content: Any, message: str) -> None:
+    picture(tmp_path / "a.png")
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    with pytest.raises(KneeBundleError, match=message):
+        read_lateral_films(tmp_path, "training", fold=-1)
+
+
+def test_one_volume_a_bone_is_read_and_another_number_of_volumes_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(boxes().astype(np.uint8).transpose(2, 1, 0), np.eye(4)), path)
+    assert np.array_equal(read_masks({"labels": str(path)}, (ROWS, COLUMNS)), boxes())
+    apart = np.where(boxes()[0], 1, 0) + np.where(boxes()[1], 2, 0)
+    nibabel.save(nibabel.Nifti1Image(apart.astype(np.uint8).T, np.eye(4)), path)
+    masks = read_masks({"labels": str(path)}, (ROWS, COLUMNS))
+    assert np.array_equal(masks[:2], boxes()[:2]) and not masks[2:].any()
+    nibabel.save(nibabel.Nifti1Image((7 * apart).astype(np.uint8).T, np.eye(4)), path)
+    with pytest.raises(KneeBundleError, match=r"have shape \(44, 60\) and values up to 14; give"):
+        read_masks({"labels": str(path)}, (ROWS, COLUMNS))
+
+
+def test_a_bone_without_a_polygon_is_not_on_the_film() -> None:
+    femur = np.array(corners(BOXES["femur"]), dtype=float) - 0.5
+    masks = read_masks({"polygons": {"femur": [femur]}}, (ROWS, COLUMNS))
+    assert np.array_equal(masks[0], boxes()[0]) and not masks[1:].any()
+
+
+def test_a_table_of_points_without_a_row_or_an_image_is_an_error(tmp_path: Path) -> None:
+    as_pictures(tmp_path)
+    table(tmp_path, [])
+    with pytest.raises(KneeBundleError, match="the table has no rows; a row a film is needed"):
+        read_lateral_films(tmp_path, "training", fold=-1)
+    table(tmp_path, [{"image": ""}])
+    with pytest.raises(KneeBundleError, match="line 2: no image is named"):
+        read_lateral_films(tmp_path, "training", fold=-1)

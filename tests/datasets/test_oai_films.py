@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -165,3 +167,41 @@ def test_nonsense_instead_of_films_is_passed_over(tmp_path: Path) -> None:
         member.size = 3
         tar.addfile(member, io.BytesIO(b"abc"))
     assert isinstance(find(tmp_path), str)
+
+
+def test_the_folder_of_a_subject_is_enough(tmp_path: Path) -> None:
+    film = write_film(tmp_path / FOLDER)
+    (film.parent / "notes.txt").write_text("no film")
+    assert find(tmp_path / "0.C.2" / SUBJECT) == OaiFilm(film)
+    (film.parent / "notes.txt").unlink()
+    archive = pack(film.parent, "00391503/002")
+    assert "by its header" in str(find(tmp_path / "0.C.2" / SUBJECT)), "a film is called 001"
+    with pytest.raises(KneeBundleError, match="the archive has no file 001"), open_film(OaiFilm(archive, 7)):
+        pass
+
+
+def test_an_archive_in_the_place_of_the_subjects_folder_is_read(tmp_path: Path) -> None:
+    film = write_film(tmp_path / "0.C.2" / SUBJECT)
+    archive = pack(film.parent, f"{SUBJECT}/20050921/00391503/001")
+    found = find(tmp_path)
+    assert isinstance(found, OaiFilm) and found.path == archive
+    with open_film(found) as path:
+        assert read_radiograph(path).rows == 64
+
+
+def test_a_folder_that_cannot_be_read_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    film = write_film(tmp_path / FOLDER)
+    closed = tmp_path / "0.C.2" / SUBJECT / "closed"
+    closed.mkdir()
+    real = os.scandir
+
+    def scan(path: str) -> Any:
+        if Path(path) == closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    assert find(tmp_path) == OaiFilm(film)
+    assert "closed: the folder cannot be read (Permission denied)" in caplog.text

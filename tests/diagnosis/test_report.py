@@ -173,3 +173,20 @@ def test_the_sample_is_predicted() -> None:
     prediction = predict_sample()
     assert prediction.knees == 2
     assert prediction.error_mm < 2.5
+
+
+def test_a_bundle_without_weights_and_a_processor_of_which_nothing_is_known_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found = diagnose(predict=False)
+    found["bundles"] = [{**found["bundles"][0], "name": "empty", "weights": []}]
+    assert "weights of empty: install a release that carries them, or train it" in report._list_missing(found)
+    found["machine"] |= {"features": None, "memory_gb": None}
+    text = format_diagnosis(found)
+    assert "not listed by this system" in text and "unknown" in text
+
+    def fail(_: str) -> int:
+        raise ValueError("unrecognized configuration name")
+
+    monkeypatch.setattr("os.sysconf", fail)
+    assert machine._read_memory() is None

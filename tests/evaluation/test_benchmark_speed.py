@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from kneebundle.errors import KneeBundleError
-from kneebundle.evaluation import speed_jobs
+from kneebundle.evaluation import benchmark_speed, speed_jobs
 from kneebundle.evaluation.benchmark_speed import (
     Contender,
     SpeedPlan,
@@ -128,3 +129,89 @@ def test_the_memory_of_few_and_of_many_films(repository: Path) -> None:
     command = [sys.executable, str(repository / "scripts/benchmark"), "--memory", "10"]
     table = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert "| 1 crops of a knee |" in table and "| 10 crops of a knee |" in table
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The commands that would be run; each costs a second more than the one before. Films are not drawn."""
+    ran: list[list[str]] = []
+
+    def run(command: list[str], folder: Path, threads: int | None = None) -> tuple[Cost, str]:
+        ran.append([*command, *([] if threads is None else [f"threads={threads}"])])
+        if "predict" in command:
+            assert list(Path(command[-2]).iterdir()), "there are films"
+            output = Path(command[-1])
+            output.mkdir()
+            for film in Path(command[-2]).iterdir():
+                (output / f"{film.stem}.json").touch()
+        return Cost("", "", float(len(ran)), 2.0 * len(ran), 100.0), ""
+
+    def write(folder: Path, count: int, spacing_mm: float) -> Path:
+        folder.mkdir(parents=True)
+        for number in range(count):
+            (folder / f"film_{number}.dcm").write_text(f"{spacing_mm}")
+        return folder
+
+    monkeypatch.setattr(benchmark_speed, "run_process", run)
+    monkeypatch.setattr(benchmark_speed, "write_films", write)
+    monkeypatch.setattr(benchmark_speed, "measure_matrix_rate", lambda: 1e9)
+    return ran
+
+
+def test_every_contender_is_measured_in_every_round(processes: list[list[str]], tmp_path: Path) -> None:
+    said: list[str] = []
+    plan = SpeedPlan(films=3, rounds=2, batches=(1,), repeats=1)
+    costs = benchmark_speed.benchmark_speed(plan, tmp_path / "old/python", said.append)
+    assert len(processes) == len(said) == 2 * 15
+    assert said[0] == "round 1 of 2: networks of stage 2, an image of 1, reference"
+    rows = {(cost.row, cost.which) for cost in costs}
+    both = {"start and help", "start and 1 film", "start and 3 films", "training again, an image"}
+    assert rows == {(row, which) for row in both for which in ("before", "now")} | {
+        (row, which)
+        for row in ("networks of stage 2, an image of 1", "a film", "training, an image")
+        for which in ("reference", "before", "now")
+    } - {("a film", "before"), ("a film", "now")}
+    old = [command for command in processes if command[0] == str(tmp_path / "old/python")]
+    assert len(old) == 2 * 6 and all("-m" in command or "-c" in command for command in old)
+
+
+def test_only_the_rows_that_are_asked_for_are_measured(processes: list[list[str]]) -> None:
+    costs = benchmark_speed.benchmark_speed(SpeedPlan(rounds=1), only="help")
+    assert [(cost.row, cost.which, cost.wall) for cost in costs] == [("start and help", "now", 1.0)]
+
+
+def test_scaling_is_measured_by_films_pixels_and_cores(
+    processes: list[list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark_speed, "count_cores", lambda: 2)
+    said: list[str] = []
+    costs = benchmark_speed.measure_scaling(("predict", "{films}", "{output}"), (1, 5), (0.4, 0.2), said.append)
+    rows = ["1 films", "5 films", "a film of 0.4 mm", "a film of 0.2 mm", "4 films on 1 cores", "4 films on 2 cores"]
+    assert [cost.row for cost in costs] == said == rows
+    assert [command[-1] for command in processes[-2:]] == ["threads=1", "threads=2"]
+
+
+def test_the_memory_of_many_crops_is_measured_over_links_of_a_few(processes: list[list[str]]) -> None:
+    said: list[str] = []
+    costs = measure_memory(("predict", "{films}", "{output}"), (1, 3), said.append)
+    assert [cost.row for cost in costs] == said == ["1 crops of a knee", "3 crops of a knee"]
+    assert {cost.peak_mb for cost in costs} == {100.0}
+
+
+def test_a_job_takes_the_median_of_runs_after_one_that_is_not_counted() -> None:
+    ran: list[int] = []
+    found = speed_jobs._time(lambda: ran.append(0), images=4, repeats=3)
+    assert len(ran) == 4 and set(found) == {"wall", "processor"} and 0 <= found["wall"] < 1
+
+
+def test_operations_are_those_of_one_image() -> None:
+    network = torch.nn.Conv2d(1, 2, 3, bias=False)
+    for images in (1, 3):
+        found = speed_jobs._count_operations(network, torch.zeros(images, 1, 5, 5))
+        assert found == 2 * 9 * 2 * 9  # additions and multiplications, 9 places, 2 channels, 9 weights
+
+
+def test_a_bundle_is_that_of_the_checkout() -> None:
+    assert (speed_jobs._find_bundle("knee_quality_check") / "configs/inference.json").is_file()
+    with pytest.raises(StopIteration):
+        speed_jobs._find_bundle("none")

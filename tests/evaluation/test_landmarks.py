@@ -9,6 +9,7 @@ import pytest
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.evaluation.landmark_report import format_each, write_evaluation
+from kneebundle.evaluation.landmark_tables import read_predicted_spacing
 from kneebundle.evaluation.landmarks import compare, measure_width, summarize, summarize_each
 from kneebundle.io.tables import write_table
 from kneebundle.reports.csv_tables import LANDMARK_COLUMNS
@@ -178,3 +179,29 @@ def test_marks_that_do_not_fit_get_one_line(tmp_path: Path) -> None:
         compare(folder, mark(tmp_path / "t.csv", {}))
     with pytest.raises(KneeBundleError, match=r"spacing_mm is 0.3, in another reading 0.5"):
         compare(folder, good, mark(tmp_path / "2.csv", {0: (1, 2)}, spacing_mm=0.3))
+
+
+def test_tables_whose_numbers_cannot_be_get_one_line(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", KNEE, 0.9), ("a.png", "L", KNEE, 0.9)])
+    truth = write_truth(tmp_path / "t.csv", [("a.png", "R", "")])
+    rows = truth.read_text().splitlines()
+    truth.write_text(rows[0] + "\n")
+    with pytest.raises(KneeBundleError, match="the table has no rows"):
+        compare(folder, truth)
+    truth.write_text(f"{rows[0]}\n{rows[1].replace(f',{SPACING_MM},', ',-0.5,', 1)}\n")
+    with pytest.raises(KneeBundleError, match="line 2: spacing_mm is -0.5; it must be above 0"):
+        compare(folder, truth)
+    write_truth(truth, [("a.png", "R", ""), ("p/a.png", "R", "")])
+    write_predictions(folder, [("p/a.png", "R", KNEE, 0.9)])
+    with pytest.raises(KneeBundleError, match="two of its rows are about the same predicted knee"):
+        compare(folder, truth)
+    table = folder / "landmarks.csv"
+    table.write_text(table.read_text().replace("R,0,", "R,16,", 1))
+    with pytest.raises(KneeBundleError, match="line 2: landmark is 16; 0 to 15 are known"):
+        compare(folder, truth)
+
+
+def test_the_pixel_size_of_a_prediction_is_not_told_from_points_at_the_border(tmp_path: Path) -> None:
+    folder = write_predictions(tmp_path / "p", [("a.png", "R", KNEE, 0.9), ("b.png", "R", np.zeros((16, 2)), 0.9)])
+    spacing = read_predicted_spacing(folder / "landmarks.csv")
+    assert spacing == {(Path("a.png"), "R"): (SPACING_MM, SPACING_MM)}

@@ -213,3 +213,35 @@ def test_the_command_line_takes_one_or_several_raters(tmp_path: Path, capsys: py
     assert said.err.splitlines()[0] == "no Schoettle point on 1.png: no prediction"
     assert "nor on 1 more" in said.err
     assert (tmp_path / "out" / "planning_evaluation.png").is_file()
+
+
+def test_a_name_that_fits_two_predictions_is_an_error_until_its_folder_is_given(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_prediction(out, "a.png")
+    second = json.loads((out / "a.json").read_text())
+    second["image"]["path"] = "/other/a.png"
+    (out / "other_a.json").write_text(json.dumps(second))
+    with pytest.raises(KneeBundleError, match=r"a.png fits 2 predictions .*give the folders in the column 'image' too"):
+        compare_plannings(out, [write_truth(tmp_path / "t.csv", [("a.png", "1", MARKED)])])
+
+
+def test_a_prediction_without_pictures_is_compared_by_its_points_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_prediction(out, "a.png", (2, 0))
+    document = json.loads((out / "a.json").read_text())
+    document["planning"]["masks"] = dict.fromkeys(document["planning"]["masks"])
+    (out / "a.json").write_text(json.dumps(document))
+    found = compare_plannings(out, [write_truth(tmp_path / "t.csv", [("a.png", "1", MARKED)])])
+    assert np.isnan(found.iou[0]).all()
+    assert found.landmarks_mm[0] == pytest.approx([1.0, 1.0])
+
+
+def test_a_film_on_which_no_rater_has_a_point_has_no_offset(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    write_prediction(out, "a.png")
+    truth = write_truth(tmp_path / "t.csv", [("a.png", "1", MARKED)])
+    table = truth.read_text().splitlines()
+    cells = table[1].split(",")
+    truth.write_text(f"{table[0]}\n{','.join(cells[:4] + [''] * 8)}\n")
+    found = compare_plannings(out, [truth])
+    assert not found.labelled[0] and np.isnan(found.offsets_mm["automatic"]).all() and np.isnan(found.radii_mm[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,3 +70,11 @@ def test_the_plot_shows_points_and_circles(tmp_path: Path) -> None:
     assert picture.shape == (720, 720, 3)
     coloured = (picture.max(axis=2) - picture.min(axis=2)) > 60
     assert coloured.sum() > 200
+
+
+def test_without_a_circle_of_the_raters_none_is_drawn(tmp_path: Path) -> None:
+    found = replace(comparison(), radii_mm=np.full(2, np.nan))
+    write_planning_evaluation(found, summarize_plannings(found), tmp_path)
+    picture = (tmp_path / "planning_evaluation.png").read_bytes()
+    write_planning_evaluation(comparison(), summarize_plannings(comparison()), tmp_path)
+    assert picture != (tmp_path / "planning_evaluation.png").read_bytes()

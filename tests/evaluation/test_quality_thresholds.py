@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from kneebundle.evaluation.quality_thresholds import NO_THRESHOLDS, TurnedScores, format_thresholds, score_outcomes
+from kneebundle.evaluation.quality_thresholds import (
+    NO_THRESHOLDS,
+    TurnedScores,
+    format_thresholds,
+    measure_turned,
+    score_outcomes,
+)
 from kneebundle.evaluation.real_films import Case, Found, Mark, Outcome
 from kneebundle.measurements.plausibility import Plausibility
 from kneebundle.pipelines.knee_check import CheckedRegion
 from kneebundle.pipelines.quality import check_landmarks, check_position, check_region, check_shape, check_side
+from kneebundle.radiograph import Radiograph
+from kneebundle.transforms.roi import image_center_mm
+from tests.pipelines.content_fakes import FakeCheck, FakeRoi
 
 FILM = Case("bilateral AP", "ap_films/a.jpg", "a.jpg", 0.5)
 SINGLE = Case("single knee, wide cassette, auto", "ap_films/b.jpg", "b.jpg", 0.5)
@@ -103,3 +114,22 @@ def test_sides_are_flagged_or_wrong(outcomes: list[Outcome]) -> None:
 def test_turned_films_are_recognised_or_not() -> None:
     text = format_thresholds([], turned=TurnedScores(np.array([0.99, 0.85]), np.array([0.2, 0.92])))
     assert _row(text, "turned", "**0.9**") == ["50.0 % (1 of 2)", "50.0 % (1 of 2)"]
+
+
+def test_a_mark_of_another_kind_takes_its_place_and_is_not_scored() -> None:
+    odd = [Mark("ap_films/b.jpg", "R", "odd", 100, 100)]
+    assert score_outcomes([_outcome(SINGLE, ("R", 100, 100, _scores()))], odd) == []
+    given = replace(SINGLE, view="pa-single", side="R")
+    assert score_outcomes([_outcome(given)], [MARKS[-1]]) == [], "one that was given as such may be found elsewhere"
+
+
+def test_the_best_turn_of_each_film_counts() -> None:
+    film = Radiograph(np.random.default_rng(0).normal(size=(40, 60)), (5.0, 5.0), "film.png")
+    joint = film.to_metatensor()
+    middle = image_center_mm(joint)
+    check = FakeCheck((float(middle[1]), float(middle[0]), (0.9, 0.0, 0.0, 0.1)))
+    turned = measure_turned([film, film], [film], FakeRoi(), check)  # type: ignore[arg-type]
+    assert turned.turned.shape == (2,) and turned.without.shape == (1,)
+    nothing = measure_turned([film], [], FakeRoi(), FakeCheck())  # type: ignore[arg-type]
+    assert (nothing.turned.tolist(), len(nothing.without)) == ([0.0], 0)
+    assert turned.turned.min() == 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,13 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from kneebundle.evaluation.registration_benchmark import _format_spreads, _measure_batch, format_residuals
+from kneebundle.evaluation import registration_benchmark
+from kneebundle.evaluation.registration_benchmark import (
+    _format_spreads,
+    _measure_batch,
+    format_residuals,
+    measure_registration_residuals,
+)
 from kneebundle.networks.similarity import fit_similarity, matrix_to_theta
 from kneebundle.transforms.points import world_to_normalized
 from kneebundle.transforms.similarity import PerturbSimilarityd
@@ -81,3 +88,33 @@ def test_the_robust_spread_leaves_one_stray_knee_out_of_account() -> None:
     assert plain > 25
     assert robust == pytest.approx(148.26 * np.median(deviations), abs=0.05)
     assert robust < 3
+
+
+@pytest.mark.parametrize("locate", [None, located])
+def test_knees_are_measured_batch_by_batch_with_and_without_a_landmark_network(
+    locate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registration_benchmark, "LoadKneed", lambda: lambda record: crop(record["image"]))
+    perturb = PerturbSimilarityd("image", scale=(1.1, 1.1), shift=0.0, rotation=0.0)
+    items: list[Any] = [crop(name) for name in "abc"]
+    moved = [perturb(item) for item in items]
+    order = [item for part in (slice(0, 2), slice(2, 3)) for item in (*items[part], *moved[part])]
+    model: Any = PerfectModel(order)
+    model.prepare = lambda item: item
+    asked: list[int] = []
+
+    def find(films: Sequence[dict[str, Any]]) -> list[torch.Tensor]:
+        asked.append(len(films))
+        return [torch.cat([points, torch.ones(16, 1)], dim=1) for points in locate(films)]
+
+    records = [{"image": name} for name in "abc"]
+    batches = list(
+        measure_registration_residuals(
+            {"perfect": model}, {"perfect": REFERENCE}, records, perturb, 2, None if locate is None else find
+        )
+    )
+    methods = ["nothing", *(["landmarks"] if locate else []), "perfect"]
+    assert [sorted({r.method for r in batch}) for batch in batches] == [sorted(methods)] * 2
+    assert [len(batch) for batch in batches] == [2 * len(methods), len(methods)]
+    assert asked == ([2, 1] if locate else [])
+    assert all(r.residual_mm < 1e-3 for batch in batches for r in batch if r.method == "perfect")

@@ -67,3 +67,26 @@ def test_early_stop_ends_training_and_a_resumed_one_unless_patience_is_raised(tm
 def test_patience_is_at_least_1() -> None:
     with pytest.raises(ValueError, match="at least 1, got 0"):
         EarlyStop(0, Engine(lambda *_: None))  # type: ignore[arg-type]
+
+
+def test_a_validation_without_a_key_metric_is_an_error() -> None:
+    trainer, evaluator = Engine(lambda *_: None), Engine(lambda *_: None)
+    state: Any = evaluator.state
+    state.key_metric_name = None
+    EarlyStop(2, evaluator).attach(trainer)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="early stop looks at the evaluator's key metric, and it has none"):
+        evaluator.run([0])
+
+
+@pytest.mark.parametrize("attached", [True, False])
+def test_a_state_is_taken_before_and_after_it_is_attached(attached: bool) -> None:
+    stop = EarlyStop(2, Engine(lambda *_: None))  # type: ignore[arg-type]
+    assert stop.state_dict() == {} and not stop.is_over
+    other = EarlyStop(2, Engine(lambda *_: None))  # type: ignore[arg-type]
+    other.attach(Engine(lambda *_: None))
+    if attached:
+        stop.attach(Engine(lambda *_: None))
+    stop.load_state_dict({**other.state_dict(), "counter": 2, "best_score": 0.5})
+    if not attached:
+        stop.attach(Engine(lambda *_: None))
+    assert stop.is_over and stop.state_dict()["best_score"] == 0.5

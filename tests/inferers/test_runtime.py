@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,23 @@ def test_it_predicts_as_torch_does_whatever_the_number_of_images(name: str) -> N
             torch.testing.assert_close(network(images, with_confidence=True), expected, atol=1e-5, rtol=0)
     with torch.inference_mode():  # other options are another network
         assert network(images).shape == maker.network(images).shape == (3, 3, 2)
+
+
+@pytest.mark.parametrize("name", ["onnx", "openvino"])
+def test_nobody_is_told_that_a_network_runs(name: str, tmp_path: Path) -> None:
+    """Telemetry puts the number of this machine into the home folder before it sends anything."""
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[name])
+    code = f"""
+from tests.inferers.test_runtime import ExportedNetwork, make_hourglass, torch
+
+ExportedNetwork(make_hourglass(), "told", "{name}", strict=True)(torch.randn(1, 1, 64, 64))
+"""
+    left_out = ("ORT_DISABLE_TELEMETRY", "CI", "TF_BUILD", "JENKINS_URL", "XDG_CACHE_HOME")
+    environment = {key: value for key, value in os.environ.items() if key not in left_out}
+    environment |= {"HOME": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, check=True)
+    made = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()]
+    assert [name for name in made if not name.startswith((".cache/kneebundle/", ".cache/matplotlib/"))] == []
 
 
 def test_a_signal_is_survived_after_networks_of_openvino_are_let_go_of() -> None:

@@ -49,7 +49,7 @@ def test_an_image_and_a_volume_of_one_slice_are_read(tmp_path: Path, knee: np.nd
 @pytest.mark.parametrize("channels", [2, 3, 4])
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 def test_grey_in_several_channels_is_read(tmp_path: Path, knee: np.ndarray, kind: type, channels: int) -> None:
-    grey = (knee // 64).astype(kind)
+    grey: np.ndarray = (knee // 64).astype(kind)
     for name, volume in {"flat": grey, "slice": grey[None]}.items():
         _save(tmp_path / f"{name}.mha", np.stack([volume] * channels, axis=-1), "0.2 0.3 1", channels=channels)
         np.testing.assert_array_equal(read_radiograph(tmp_path / f"{name}.mha").pixels, grey)

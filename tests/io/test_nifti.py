@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import nibabel
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from kneebundle.errors import KneeBundleError
+from kneebundle.io.nifti import read_nifti_values
 from kneebundle.io.reading import read_radiograph
 
 
@@ -82,3 +84,40 @@ def test_a_truncated_file_is_an_error(tmp_path: Path, knee: np.ndarray, name: st
     (tmp_path / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(KneeBundleError, match=r"knee\.nii.*cannot be decoded.*export it again"):
         read_radiograph(tmp_path / name)
+
+
+def test_a_header_with_its_pixels_in_another_file_is_read(tmp_path: Path, knee: np.ndarray) -> None:
+    image = nibabel.Nifti1Pair(knee.T, np.diag([-0.2, -0.3, 1, 1]))
+    image.header.set_xyzt_units("mm")
+    nibabel.save(image, tmp_path / "knee.hdr")
+    assert (tmp_path / "knee.img").is_file()
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "knee.hdr").pixels, knee)
+    (tmp_path / "knee.img").unlink()
+    with pytest.raises(KneeBundleError, match=r"knee\.hdr.*cannot be decoded"):
+        read_radiograph(tmp_path / "knee.hdr")
+
+
+@pytest.mark.parametrize("shape", [(30_000, 30_000), (0, 40)])
+def test_a_header_that_states_too_much_or_nothing_is_an_error_before_it_is_unpacked(
+    tmp_path: Path, knee: np.ndarray, shape: tuple[int, int]
+) -> None:
+    _save(tmp_path / "knee.nii", knee.T, (0.2, 0.2))
+    content = bytearray((tmp_path / "knee.nii").read_bytes())
+    content[42:46] = np.array(shape, "<i2").tobytes()
+    (tmp_path / "knee.nii").write_bytes(content)
+    (tmp_path / "knee.nii.gz").write_bytes(gzip.compress(bytes(content)))
+    for name in ("knee.nii", "knee.nii.gz"):
+        with pytest.raises(KneeBundleError, match=r"knee\.nii.*the NIfTI header states"):
+            read_radiograph(tmp_path / name)
+        with pytest.raises(KneeBundleError, match="the NIfTI header states"):
+            read_nifti_values(tmp_path / name)
+
+
+def test_a_frame_of_an_image_that_has_one_and_an_image_with_too_many_axes(tmp_path: Path, knee: np.ndarray) -> None:
+    _save(tmp_path / "knee.nii", knee.T, (0.2, 0.2))
+    np.testing.assert_array_equal(read_radiograph(tmp_path / "knee.nii", frame=0).pixels, knee)
+    with pytest.raises(KneeBundleError, match="there is no frame 1; the file has 1"):
+        read_radiograph(tmp_path / "knee.nii", frame=1)
+    _save(tmp_path / "film.nii", np.ones((40, 40, 2, 2), np.uint8), (0.2, 0.2, 1, 1))
+    with pytest.raises(KneeBundleError, match="the image is 40 x 40 x 2 x 2; a radiograph is one grey image"):
+        read_radiograph(tmp_path / "film.nii")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,16 @@ def test_a_file_is_the_same_by_any_spelling(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     assert identify_path(tmp_path / "a/../b/x")[1] == identify_path(tmp_path / "a/x")[1]
     assert identify_path(tmp_path / "loop")[0] == str(tmp_path / "loop")
+
+
+def test_a_name_that_the_locale_cannot_say_is_found(tmp_path: Path) -> None:
+    (tmp_path / "膝.png").write_text("")
+    code = """
+from kneebundle.io.paths import find_shown, identify_path
+print(all(identify_path(find_shown(chr(letter) + ".png")) for letter in (0x819D, 0xD800)))
+print(find_shown(chr(0x819D) + ".png").exists(), find_shown(chr(0xD800) + ".png").exists())
+"""
+    poor = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    environment = {**os.environ, **poor, "PYTHONPATH": os.pathsep.join(sys.path)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert run.stdout.split() == ["True", "True", "False"], run.stderr

@@ -9,8 +9,9 @@ import nibabel
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom.uid import RLELossless
 
-from kneebundle.io import decoding
+from kneebundle.io import decode_worker, decoding
 from kneebundle.io.dicom_writing import write_dicom
 from kneebundle.io.placement import make_placement, read_placement
 
@@ -76,3 +77,31 @@ def test_a_length_that_the_file_does_not_have_takes_no_memory(tmp_path: Path) ->
     workers = [Path("/proc", str(worker.process.pid), "status").read_text() for worker in decoding._idle]
     peaks = [int(line.split()[1]) for text in workers for line in text.splitlines() if line.startswith("VmHWM")]
     assert max(peaks) < 2 * 2**20  # kB
+
+
+def test_the_worker_reads_what_itk_says_and_fails_over_what_it_cannot_read(tmp_path: Path) -> None:
+    """In this process, as in the worker."""
+    write_dicom(tmp_path / "film.dcm", PIXELS, (0.2, 0.3))
+    axes, more = decode_worker._decode("placement", tmp_path / "film.dcm", 0)
+    np.testing.assert_allclose(axes, [[0.0, 0.0, 0.0], [0.3, 0.0, 0.0], [0.0, 0.2, 0.0]])
+    assert more == {}
+    with pytest.raises((AttributeError, RuntimeError)):
+        decode_worker._decode("placement", tmp_path / "none.dcm", 0)
+    write_dicom(tmp_path / "packed.dcm", PIXELS, (0.2, 0.3), transfer_syntax=RLELossless)
+    stored, _ = decode_worker._decode("dicom", tmp_path / "packed.dcm", 0)
+    np.testing.assert_array_equal(stored, PIXELS)
+    header = "ObjectType = Image\nNDims = 2\nElementSpacing = 0.3 0.2\nDimSize = 40 60\nElementType = MET_UCHAR\n"
+    (tmp_path / "film.mha").write_bytes(f"{header}ElementDataFile = LOCAL\n".encode() + PIXELS.tobytes())
+    values, more = decode_worker._decode("metaimage", tmp_path / "film.mha", 0)
+    np.testing.assert_array_equal(values, PIXELS)
+    assert (more["components"], more["spacing"], more["directions"]) == (1, [0.3, 0.2], [[1, 0, 0], [0, 1, 0]])
+    signed = (PIXELS.astype(np.int16) - 128).astype(np.int8)
+    text = header.replace("UCHAR", "CHAR")
+    (tmp_path / "film.mha").write_bytes(f"{text}ElementDataFile = LOCAL\n".encode() + signed.tobytes())
+    np.testing.assert_array_equal(decode_worker._decode("metaimage", tmp_path / "film.mha", 0)[0], signed)
+    text = header.replace("Element", "ElementNumberOfChannels = 3\nElement", 1).replace("UCHAR", "USHORT")
+    colour = np.stack([PIXELS, PIXELS // 2, PIXELS // 4], axis=-1).astype(np.uint16)
+    (tmp_path / "film.mha").write_bytes(f"{text}ElementDataFile = LOCAL\n".encode() + colour.tobytes())
+    values, more = decode_worker._decode("metaimage", tmp_path / "film.mha", 0)
+    np.testing.assert_array_equal(values, colour)
+    assert more["components"] == 3 and values.dtype == np.uint16

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -91,3 +92,20 @@ def test_a_spacing_that_no_radiograph_has_is_an_error(tmp_path: Path, knee: np.n
         KneeBundleError, match=r"x\.png: the spacing was given as a pixel spacing of .*; the size of one pixel"
     ):
         read_radiograph(_png(tmp_path / "x.png", knee), spacing_mm=spacing)
+
+
+@pytest.mark.parametrize(("field", "value"), [("side", "left"), ("side", ""), ("view", "pa"), ("view", "auto")])
+def test_a_word_that_is_none_of_those_known_is_an_error(
+    tmp_path: Path, knee: np.ndarray, field: str, value: str
+) -> None:
+    Image.fromarray((knee // 64).astype(np.uint8)).save(tmp_path / "knee.png")
+    given: Any = {field: value}
+    with pytest.raises(KneeBundleError, match=f"a {field} is .*, got {value!r}") as raised:
+        read_radiograph(tmp_path / "knee.png", spacing_mm=0.3, **given)
+    assert raised.value.field == field
+
+
+def test_what_begins_like_a_packed_file_and_is_none_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "knee.nii.gz").write_bytes(b"\x1f\x8bnot packed at all")
+    with pytest.raises(KneeBundleError, match=r"knee\.nii\.gz"):
+        read_radiograph(tmp_path / "knee.nii.gz")

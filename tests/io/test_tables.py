@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 import logging
+import os
 import re
 from pathlib import Path
 
 import pytest
 
 from kneebundle.errors import KneeBundleError
+from kneebundle.io import tables
 from kneebundle.io.tables import parse_number, parse_side, read_table, write_table
 
 PLAIN = "path,side,spacing_mm\na.png,R,0.3\nb.png,L,0.25\n"
@@ -120,3 +122,33 @@ def test_all_tables_are_written_in_one_place(repository: Path) -> None:
     ]
     found = {file.name for file in files if writers.search(file.read_text(encoding="utf-8"))}
     assert found == {"tables.py"}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("path\n" + "a" * 200_000 + "\n", "the table cannot be read"),
+        ("\x80\x07\x1b[31m,\u202e\nx\n", r"found: \?\?\?\[31m, \?; add"),
+    ],
+)
+def test_what_is_no_table_is_an_error_in_one_line(tmp_path: Path, content: str, says: str) -> None:
+    (tmp_path / "m.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(KneeBundleError, match=says) as raised:
+        read_table(tmp_path / "m.csv", ["path"] if "path" in content else ["image"])
+    assert len(str(raised.value)) < 500 and str(raised.value).isprintable()
+
+
+def test_a_header_of_many_empty_cells_is_read(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("path" + "," * 200_000 + "\na.png\n")
+    assert read_table(tmp_path / "m.csv", ["path"])[0]["path"] == "a.png"
+
+
+def test_a_table_that_is_too_large_or_never_ends_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (Path("/dev/zero"), tmp_path / "pipe"):
+        with pytest.raises(KneeBundleError, match="a pipe or a device"):
+            read_table(path, ["path"])
+    monkeypatch.setattr(tables, "_MOST_BYTES", 1 << 20)
+    (tmp_path / "m.csv").write_bytes(b"path\n" * (1 << 18))
+    with pytest.raises(KneeBundleError, match="larger than 1 MiB"):
+        read_table(tmp_path / "m.csv", ["path"])

@@ -1,5 +1,6 @@
 """What a radiograph shows, with networks that know where its knees are."""
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from kneebundle.pipelines.film_content import (
     FilmContent,
     choose_of_halves,
+    choose_of_two,
     find_candidates,
     read_content,
     shrink_radiograph,
@@ -128,3 +130,24 @@ def test_a_radiograph_is_shrunk_to_half_a_millimetre_and_never_enlarged() -> Non
     small = shrink_radiograph(fine)
     assert small.spacing_mm == (0.5, 0.5) and small.pixels.shape == (80, 150)
     assert shrink_radiograph(film(400, 300)).pixels.shape == (150, 200)
+
+
+@pytest.mark.parametrize(("side", "x"), [("R", 110.0), ("L", 300.0), (None, 250.0)])
+def test_of_two_knees_the_stated_side_counts_or_the_middle(side: Any, x: float) -> None:
+    joints = ((110.0, 150.0), (250.0 if side is None else 300.0, 150.0))
+    content = read(film(400, 300), joints, (*joints[0], RIGHT), (*joints[1], LEFT))
+    radiograph = replace(film(400, 300), side=side)
+    assert choose_of_two(content, radiograph).center_mm[0] == x
+
+
+@pytest.mark.parametrize(("there", "x"), [(0.9, 212.0), (0.3, 200.0)])
+def test_a_place_beside_a_joint_is_moved_onto_it_where_that_looks_more_like_a_knee(there: float, x: float) -> None:
+    class Sees(FakeCheck):
+        def classify(self, image: Any, centers_mm: Any) -> Any:
+            shares = [there if center[0] > 205 else 0.6 for center in centers_mm]
+            regions = super().classify(image, centers_mm)
+            return [r._replace(right=share, none=1 - share) for r, share in zip(regions, shares, strict=True)]
+
+    roi: Any = FakeRoi((200.0, 170.0))
+    check: Any = Sees((212.0, 170.0, RIGHT))
+    assert find_candidates(film(430, 350).to_metatensor(), roi, check)[0].center_mm[0] == x

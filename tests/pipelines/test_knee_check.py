@@ -72,3 +72,15 @@ def test_a_hand_is_no_knee(check: KneeCheck) -> None:
 def test_of_no_places_nothing_is_said(check: KneeCheck) -> None:
     radiograph, _ = draw(0, "R")
     assert check.classify(radiograph.to_metatensor(), []) == []
+
+
+def test_mirrored_and_not_mirrored_answers_are_about_the_same_regions(check: KneeCheck) -> None:
+    radiograph, center = draw(0, "R")
+    assert check.classify(radiograph.to_metatensor(), []) == []
+    (both,) = check.classify(radiograph.to_metatensor(), [center])
+    (own,) = check.classify(radiograph.to_metatensor(), [center], mirror=False)
+    flipped = np.array([radiograph.columns - 1, 0.0]) * radiograph.spacing_mm[1]
+    mirrored = Radiograph(np.ascontiguousarray(radiograph.pixels[:, ::-1]), radiograph.spacing_mm)
+    (other,) = check.classify(mirrored.to_metatensor(), [np.array([flipped[0] - center[0], center[1]])], mirror=False)
+    assert both.right == pytest.approx((own.right + other.left) / 2, abs=0.02)
+    assert own.right > 0.5 > own.left

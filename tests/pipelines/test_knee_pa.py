@@ -348,3 +348,26 @@ def test_a_bundle_without_weights_or_with_others_says_so(tiny_bundle: Path) -> N
     assert len(error.value.reason) < 300, "torch's list of all keys is no line to read"
     with pytest.raises(KneeBundleError, match=r"inference\.json"):
         LandmarkModel(tiny_bundle.parent, torch.device("cpu"))
+
+
+def test_what_cannot_be_asked_for_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(KneeBundleError, match="stages is 1 or 2, got 3") as raised:
+        make_pipeline(stages=3)
+    assert raised.value.field == "stages"
+    pipeline = make_pipeline((75.0, 75.0, RIGHT))
+    crop = film(150, 150, [(75, 75)])
+    for view in ("lateral", "", "pa"):
+        with pytest.raises(KneeBundleError, match="view is auto, pa-bilateral or pa-single, got") as raised:
+            pipeline.predict(crop, view=view)
+        assert raised.value.field == "view"
+    assert pipeline.predict(crop, view="pa-single").radiograph.view == "pa-single"
+    assert pipeline.predict(crop, view="pa-bilateral").radiograph.view == "pa-bilateral"
+
+
+def test_one_radiograph_that_fails_raises_its_error() -> None:
+    class Fails(FakeModel):
+        def locate(self, *_: Any, **__: Any) -> Any:
+            raise KneeBundleError("the region is empty")
+
+    with pytest.raises(KneeBundleError, match="the region is empty"):
+        make_pipeline((75.0, 75.0, RIGHT), landmarks=Fails()).predict(film(150, 150, [(75, 75)]))

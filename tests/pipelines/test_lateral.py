@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kneebundle.errors import KneeBundleError
 from kneebundle.io.dicom_spacing import DETECTOR_NOTE
+from kneebundle.io.dicom_writing import write_dicom
 from kneebundle.measurements.calibration_sphere import Sphere
 from kneebundle.pipelines import lateral as lateral_pipeline
 from kneebundle.pipelines.lateral import LateralPipeline
@@ -150,3 +152,17 @@ def test_without_spacing_the_sphere_alone_gives_it_and_without_both_it_is_an_err
     assert (result.radiograph.spacing_source, result.flags) == ("sphere", ())
     assert result.plan.point_px is not None
     np.testing.assert_allclose(result.plan.point_px, knee.schoettle_mm / 0.5, atol=0.02)
+
+
+def test_a_file_is_read_as_a_lateral_film_and_one_that_cannot_be_used_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = film(260, 180, (0.5, 0.5))
+    write_dicom(tmp_path / "film.dcm", np.round(drawn.pixels - drawn.pixels.min()).astype(np.uint16), (0.5, 0.5))
+    pipeline = LateralPipeline(ExactModel(None))
+    result = pipeline.predict(tmp_path / "film.dcm")
+    assert (result.radiograph.view, result.plan.refused is not None) == ("lateral", True)
+    refused = KneeBundleError("nothing is on it", "film.dcm")
+    monkeypatch.setattr(pipeline, "predict_batch", lambda films: [refused] * len(films))
+    with pytest.raises(KneeBundleError, match="nothing is on it"):
+        pipeline.predict(drawn)

@@ -1,5 +1,6 @@
 """Conformal radii: spread and factor by hand, coverage of new knees, the file."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -62,3 +63,26 @@ def test_the_shipped_calibration_is_for_the_shipped_weights_alone(repository: Pa
     assert (np.diff(wider, axis=0) > 0).all()
     np.testing.assert_array_equal(radii, wider[1])
     assert LandmarkModel(bundle, device, [bundle / "models" / "model_fold0.pt"]).estimate_radii(confidence) is None
+
+
+@pytest.mark.parametrize(("ratios", "level"), [([], 0.9), ([1.0], 0.0), ([1.0], 1.0), ([1.0], -0.5)])
+def test_no_factor_can_be_found_for_nothing_or_for_certainty(ratios: list[float], level: float) -> None:
+    with pytest.raises(ValueError, match=r"needs ratios and a level in \(0, 1\)"):
+        find_conformal_factor(np.array(ratios), level)
+
+
+def test_a_file_with_another_number_of_rows_than_levels_is_an_error(tmp_path: Path) -> None:
+    ConformalRadii(2.1, 0.5, (0.9,), np.ones((1, 16))).save(tmp_path / "u.json")
+    content = json.loads((tmp_path / "u.json").read_text())
+    for levels in (["0.8", "0.9"], []):
+        (tmp_path / "u.json").write_text(json.dumps({**content, "levels": levels}))
+        with pytest.raises(KneeBundleError, match="needs a row of factors for each level|cannot be used"):
+            ConformalRadii.load(tmp_path / "u.json")
+
+
+def test_wider_radii_are_wider_everywhere_alike() -> None:
+    radii = ConformalRadii(2.1, 0.5, (0.8, 0.9), np.arange(1.0, 33.0).reshape(2, 16))
+    for level in (0.8, 0.9):
+        np.testing.assert_allclose(
+            radii.widen(1.5).radius_mm(np.full(16, 0.7), level), 1.5 * radii.radius_mm(np.full(16, 0.7), level)
+        )

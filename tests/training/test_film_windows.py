@@ -53,3 +53,9 @@ def test_other_looks_leave_the_outside_alone() -> None:
     window[:, :5] = 0.0
     for seed in range(20):
         assert not change_looks(window, np.random.default_rng(seed))[:, :5].any()
+
+
+def test_a_window_beside_the_film_has_nothing_in_it() -> None:
+    window = cut_window(FILM, np.array([-500.0, 50.0]), (20, 20))
+    assert torch.isnan(window).all()
+    assert not normalize_window(window).any()

@@ -110,3 +110,10 @@ def test_errors_are_in_mm() -> None:
     errors = measure_joint_errors(Beside(), windows)
     assert errors == pytest.approx([5.0], abs=1e-3)
     assert "outliers 0.00 %, mean 5.00 mm" in format_joint_errors(errors)
+
+
+@pytest.mark.parametrize("joint", [(150.0, 60.0), (150.0, 740.0)])
+def test_the_window_of_a_long_film_goes_to_its_joint(joint: tuple[float, float]) -> None:
+    for augment in (True, False):
+        window = draw_joint_window(_film(joint, size=(800, 300)), np.random.default_rng(0), augment)
+        assert ((window.joint > 0) & (window.joint < 1)).all(), augment

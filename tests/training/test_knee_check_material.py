@@ -9,6 +9,7 @@ from kneebundle.errors import KneeBundleError
 from kneebundle.io.tables import write_table
 from kneebundle.phantoms.files import make_folder, write_png
 from kneebundle.phantoms.pa.data_set import synthesize_knees
+from kneebundle.training import knee_check_material
 from kneebundle.training.film_windows import TrainingFilm
 from kneebundle.training.knee_check_films import read_check_films
 from kneebundle.training.knee_check_material import (
@@ -93,3 +94,21 @@ def test_other_films_have_no_knees_and_several_sizes(tmp_path: Path) -> None:
     make_folder(tmp_path / "empty")
     with pytest.raises(KneeBundleError):
         read_other_films(tmp_path / "empty")
+
+
+def test_of_other_metal_a_replacement_counts_as_one_and_a_plate_does_not(
+    crops: list[TrainingFilm], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, kinds in (("plate", {"native"}), ("knee replacement", {"native", "implant"})):
+        monkeypatch.setattr(knee_check_material, "add_implants", lambda *_, name=name: (name,))
+        films = [film for seed in range(6) for film in replace_joints(crops, seed=seed, replaced=0.0)]
+        assert {knee.kind for film in films for knee in film.knees} == kinds
+
+
+def test_a_kind_that_is_none_of_those_known_is_an_error(tmp_path: Path) -> None:
+    make_folder(tmp_path / "images")
+    _write_spot(tmp_path / "images/a.png", 70, 30)
+    columns = ["image", "subject_id", "spacing_mm", "kind", "side", "x_px", "y_px"]
+    write_table(tmp_path / "films.csv", columns, [["a.png", "a", 0.5, "elbow", "R", 70, 30]])
+    with pytest.raises(KneeBundleError, match="kind is 'elbow'; native, implant or none is needed"):
+        read_check_films(tmp_path, "training", -1, 2)

@@ -73,3 +73,20 @@ def test_drawn_films_have_every_kind() -> None:
 def test_validation_windows_are_always_the_same() -> None:
     first, second = (knee_check_records("", "validation", phantom_size=8, seed=3) for _ in range(2))
     assert [r["window"] for r in first] == [r["window"] for r in second] == [(3, 1_000_000), (3, 1_000_001)]
+
+
+def test_without_a_knee_of_a_kind_none_can_be_drawn() -> None:
+    other = TrainingFilm(np.full((150, 150), 9, np.uint8), ())
+    sampler = KneeCheckSampler([([], 1.0)], [([_film("implant", "R")], 1.0)], [other])
+    with pytest.raises(KneeBundleError, match="no native knees, or no replaced ones, to learn from"):
+        [sampler.draw(np.random.default_rng(seed)) for seed in range(20)]
+
+
+def test_of_a_knee_that_is_roughly_known_the_place_is_not_learnt() -> None:
+    other = TrainingFilm(np.full((150, 150), 9, np.uint8), ())
+    sampler = KneeCheckSampler([([_film("rough", "R")], 1.0)], [([_film("implant", "L")], 1.0)], [other])
+    samples = [sampler.draw(np.random.default_rng(seed)) for seed in range(60)]
+    native = [sample for sample in samples if sample.label in (NATIVE_R, NATIVE_L)]
+    replaced = [sample for sample in samples if sample.label == REPLACED]
+    assert native and all(np.isnan(sample.offset).all() for sample in native)
+    assert replaced and all(np.isfinite(sample.offset).all() for sample in replaced)

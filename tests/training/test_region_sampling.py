@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from kneebundle.training import region_sampling as module
 from kneebundle.training.region_sampling import RegionSampling, sample_region
 
 
@@ -49,8 +50,6 @@ def test_points_go_where_the_picture_goes() -> None:
 
 def test_geometry_alone_keeps_points_on_their_dots() -> None:
     region, points = _region()
-    from kneebundle.training import region_sampling as module
-
     for seed in range(5):
         rng = np.random.RandomState(seed)
         matrix = module._draw_homography(rng, RegionSampling())
@@ -66,3 +65,18 @@ def test_landmarks_that_are_not_known_stay_so() -> None:
     points[1] = np.nan
     _, fractions = sample_region(region, points, np.random.RandomState(1))
     assert torch.isnan(fractions[1]).all() and torch.isfinite(fractions[[0, 2]]).all()
+
+
+def test_a_region_without_a_film_is_empty_whatever_is_done_to_it() -> None:
+    _, points = _region()
+    for seed in range(4):
+        sampling = RegionSampling(strength=float(seed % 2))
+        image, _ = sample_region(np.zeros((467, 467), np.uint8), points, np.random.RandomState(seed), sampling=sampling)
+        assert image.shape == (1, 384, 384) and len(image.unique()) == 1
+
+
+def test_balls_and_markers_cover_a_part_of_the_film() -> None:
+    image = torch.full((200, 200), 0.5)
+    drawn = [module._draw_objects(image, np.random.RandomState(seed)) for seed in range(12)]
+    covered = [float((one != 0.5).float().mean()) for one in drawn]
+    assert min(covered) > 0 and max(covered) < 0.5

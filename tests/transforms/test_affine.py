@@ -34,7 +34,11 @@ def test_fine_stripes_do_not_become_coarse_ones() -> None:
 def test_beyond_the_image_there_is_nothing() -> None:
     found = resample_affine(np.ones((30, 30)), matrix(1.0, 0, (-5, 0)), (30, 30))
     assert np.isnan(found[:, :4]).all() and (found[:, 5:] == 1).all()
-    for beside in ((30, 0), (500, 0), (0, 30), (-8, 0), (-500, 0), (0, -500)):
+    column = np.random.default_rng(2).random((30, 30))
+    found = resample_affine(column, matrix(1.0, 0, (29, 0)), (30, 8))  # the last column alone
+    np.testing.assert_allclose(found[:, 0], column[:, 29], atol=1e-6)
+    assert np.isnan(found[:, 1:]).all()
+    for beside in ((29.6, 0), (0, 29.6), (30, 0), (500, 0), (0, 30), (-8, 0), (-500, 0), (0, -500)):
         assert np.isnan(resample_affine(np.ones((30, 30)), matrix(1.0, 0, beside), (8, 8))).all()
 
 

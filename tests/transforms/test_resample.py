@@ -113,6 +113,8 @@ def resample_with_itk(
         ((30.25, 40.0), (0.4, 0.7), (60, 50)),
         ((-3.0, 10.0), (7.1, 0.9), (25, 40)),
         ((59.0, 44.4), (1.0, 1.0), (30, 60)),
+        ((-0.3, -0.4), (2.0, 3.0), (5, 5)),  # between the border and the first pixel's centre
+        ((64.3, 76.2), (2.0, 2.0), (4, 4)),  # between the last pixel's centre and the border
     ],
 )
 def test_it_is_what_the_filters_of_itk_give(
@@ -125,6 +127,12 @@ def test_it_is_what_the_filters_of_itk_give(
     assert np.isfinite(expected).any()
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_an_image_ends_at_the_border_of_its_first_and_last_pixel() -> None:
+    image = MetaTensor(torch.ones(1, 20, 30))
+    found = resample_grid(image, (-1.2, 29.0), (0.4, 0.4), (4, 3)).isnan()[0]  # rows from -1.2 to 0, columns to 29.8
+    assert found.as_tensor().tolist() == [[True] * 3, [True] * 3, [False, False, True], [False, False, True]]
 
 
 def test_a_grid_beside_the_image_is_nowhere() -> None:
@@ -165,7 +173,7 @@ def test_the_affine_of_an_image_that_was_turned_leads_on() -> None:
     affine = torch.eye(4, dtype=torch.float64)
     affine[:2, :2] = torch.tensor([[0.0, -0.4], [0.25, 0.0]], dtype=torch.float64)
     affine[:2, 3] = torch.tensor([3.0, 7.0], dtype=torch.float64)
-    image = MetaTensor(torch.rand(1, 20, 30), affine=affine)
+    image = MetaTensor(torch.ones(1, 20, 30), affine=affine)
     assert pixel_spacing(image) == pytest.approx((0.25, 0.4))
     found = resample_grid(image, (2.0, 5.0), (0.5, 0.4), (4, 6))
     np.testing.assert_allclose(found.affine[:2, 3], [3.0 - 0.4 * 5, 7.0 + 0.25 * 2])

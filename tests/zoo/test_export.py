@@ -19,6 +19,7 @@ from kneebundle.zoo import runtimes
 from kneebundle.zoo.export import export_bundle
 from tests.bundles.bundle_runs import BUNDLES, config
 
+resource = pytest.importorskip("resource", reason="a system without limits")
 onnx = pytest.importorskip("onnx", reason="needs onnx and onnxruntime")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnx and onnxruntime")
 
@@ -181,3 +182,26 @@ def test_the_shipped_networks_answer_alike_as_files(repository: Path, tmp_path: 
                 session = onnxruntime.InferenceSession(str(file.path))
                 assert session.get_inputs()[0].shape == ["batch", 1, *size["spatial_shape"]]
     assert len(list(tmp_path.glob("[!.]*"))) == 2 * (len(BUNDLES) + 5)  # the SCN has a network a fold, too
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".onnx"])
+def test_a_disk_that_takes_no_more_is_an_error_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    """PyTorch ends the process where it cannot write to a file."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            runtimes.export_network(
+                torch.nn.Conv2d(1, 64, 9), [torch.zeros(2, 1, 16, 16)], tmp_path / f"a{suffix}", {"bundle": "a"}
+            )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_that_fails_leaves_no_folder(repository: Path, tmp_path: Path) -> None:
+    bundle = narrow_bundle(repository / "bundles/knee_quality_check", tmp_path)
+    (tmp_path / "other.pt").write_bytes(b"none")
+    with pytest.raises(KneeBundleError, match="the weights do not fit"):
+        export_bundle(bundle, tmp_path / "new/out", ["onnx"], tmp_path / "other.pt")
+    assert not (tmp_path / "new").exists()

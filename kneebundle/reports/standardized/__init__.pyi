@@ -1,6 +1,5 @@
 from .knees import SCHEMA as SCHEMA
 from .knees import StandardSettings as StandardSettings
-from .knees import list_files as list_files
 from .knees import read_standardized as read_standardized
 from .knees import write_knee_table as write_knee_table
 from .knees import write_region_table as write_region_table

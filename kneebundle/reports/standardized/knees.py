@@ -24,7 +24,6 @@ from kneebundle.transforms.affine import resample_affine
 __all__ = [
     "SCHEMA",
     "StandardSettings",
-    "list_files",
     "read_standardized",
     "write_knee_table",
     "write_region_table",
@@ -132,21 +131,11 @@ def read_standardized(path: Path, settings: StandardSettings) -> dict[str, Any] 
     """Read a document of :func:`write_standardized`; None where there is none, or it was made with other settings."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         return None
     return document if document.get("settings") == settings.to_document() else None
-
-
-def list_files(document: Mapping[str, Any]) -> list[str]:
-    """Names of the pictures of a document."""
-    found = []
-    for knee in document["knees"]:
-        found += knee["files"].values()
-        for region in knee["regions"]:
-            found += region["files"].values()
-    return found
 
 
 def write_knee_table(documents: Iterable[Mapping[str, Any]], path: Path) -> None:
