@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from kneebundle.errors import KneeBundleError
@@ -42,6 +44,7 @@ def check_settings() -> None:
     try:
         check_overrides(overrides, content)
         if _is_command():
+            _report_in_one_line()
             _check_root(overrides.get("bundle_root", content.get("bundle_root")), Path(ensure_tuple(files)[0]))
     except KneeBundleError as error:
         # neither wrapped by MONAI nor below a traceback
@@ -118,6 +121,28 @@ def _is_command() -> bool:
             return True
         frame = frame.f_back
     return False
+
+
+def _report_in_one_line() -> None:
+    """Let ``python -m monai.bundle`` end with one line where kneebundle found the error, whatever MONAI wrapped it in.
+
+    Of other errors it prints the traceback, and so does another program that calls ``monai.bundle.run``.
+    """
+    main = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if main is None or main.name.split(".")[:2] != ["monai", "bundle"]:
+        return
+    plain = sys.excepthook
+
+    def report(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, KneeBundleError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            plain(kind, error, traceback)
+        else:
+            print(f"kneebundle: {cause}", file=sys.stderr)
+
+    sys.excepthook = report
 
 
 def _find_call() -> tuple[Any, dict[str, Any]] | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,21 @@ def test_arguments_in_a_file_are_checked_too(bundle: Path) -> None:
     arguments.write_text(json.dumps({"config_file": files(bundle), "bundle_root": str(bundle), "datasetdir": "mine"}))
     with pytest.raises(SystemExit, match="did you mean 'dataset_dir'"):
         run(args_file=str(arguments))
+
+
+def test_an_error_of_ours_is_the_only_line_of_the_command(repository: Path, tmp_path: Path) -> None:
+    """The one that MONAI wraps in an error of its own; others keep their traceback."""
+    root = repository / "bundles" / "knee_landmark_localization"
+    said = []
+    for more in (["--dataset_dir", str(tmp_path)], ["--network_def#width", "nonsense"]):
+        command = [sys.executable, "-m", "monai.bundle", "run", "training", "--config_file", "configs/train.json"]
+        command += ["--output_dir", str(tmp_path / "out"), "--logging_file", "False", *more]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        said.append(done.stderr)
+    assert "Traceback" not in said[0] and "Traceback" in said[1]
+    ours = [line for line in said[0].splitlines() if line.startswith("kneebundle: ")]
+    assert ours == [f"kneebundle: {tmp_path}: this is no data set of knees: images/ and landmarks.csv are needed in it"]
 
 
 def test_a_run_from_elsewhere_is_told_of_the_bundles_folder(

@@ -84,6 +84,8 @@ def read_knees(dataset_dir: str | Path, split: str, fold: int = 0, folds: int = 
     check_split(split, fold, folds)
     folder = Path(dataset_dir)
     table = folder / "landmarks.csv"
+    if not table.is_file():
+        raise KneeBundleError("this is no data set of knees: images/ and landmarks.csv are needed in it", folder)
     chosen = split_records(read_landmark_table(table), split, fold, folds, path=table)
     chosen = [{**r, "image": str(folder / "images" / r["image"])} for r in chosen]
     absent = [r["image"] for r in chosen if not Path(r["image"]).is_file()]
