@@ -196,7 +196,9 @@ def read_corrections(folder: Path) -> list[Correction]:
     place = inside if inside.is_dir() else folder
     found = [read_correction(path) for path in sorted(place.glob("[!.]*.json"))]
     if not found:
-        raise KneeBundleError("there are no corrections in this folder; accept or correct predictions first", folder)
+        raise KneeBundleError(
+            "there are no corrections in this folder; accept or correct predictions first, or give a table", folder
+        )
     return [correction for correction in found if correction is not None]
 
 

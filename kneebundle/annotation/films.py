@@ -70,6 +70,8 @@ class PredictedFilms:
         self._lock = threading.Lock()
         if images is not None and not images.is_dir():
             raise KneeBundleError("there is no such folder of images", images)
+        if not folder.is_dir():
+            raise KneeBundleError("there is no such folder; that of a prediction is needed", folder, "predictions")
         if not self.scan():
             raise KneeBundleError(
                 "there are no predictions in this folder; the output folder of a prediction is needed",

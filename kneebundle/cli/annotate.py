@@ -45,7 +45,8 @@ def annotate(folder: Path, port: int, open_page: bool, rater: str | None, images
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            click.echo(f"\nstopped; the corrections are in {server.corrections}", err=True)
+            left = f"the corrections are in {server.corrections}"
+            click.echo(f"\nstopped; {left if server.corrections.is_dir() else 'nothing was corrected'}", err=True)
 
 
 @click.command("export-corrections")

@@ -82,6 +82,9 @@ def convert(
     _refuse_existing([output], overwrite)
     with write_together(output.parent) as aside:
         left_out = FORMATS[chosen].write(documents, aside / output.name, context) or ()
+        if len(left_out) == len(documents):
+            title = FORMATS[chosen].title
+            raise click.UsageError(f"{title} have no place for what is in {source}; choose another --to")
     for path in left_out:
         click.echo(f"left out {path}: {FORMATS[chosen].title} have no place for it", err=True)
     click.echo(f"{len(documents) - len(left_out)} images in {output}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,22 @@ class _Path(click.Path):
 
 
 PATH = _Path(path_type=Path)
-POSITIVE = click.FloatRange(min=0, min_open=True)
+
+
+class _Positive(click.FloatRange):
+    """A number above 0, with a point or a decimal comma."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            number = float(str(value).replace(",", "."))
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is no number; give one such as 0.2, without a unit", param, ctx)
+        return super().convert(number, param, ctx)
+
+
+POSITIVE = _Positive(min=0, min_open=True)
 
 
 class Names(click.ParamType):

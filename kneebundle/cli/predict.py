@@ -196,6 +196,11 @@ def predict(
     from kneebundle.batch.run import predict_images
     from kneebundle.pipelines.by_view import PipelineOptions, PipelinesByView
 
+    if engine == "local":  # a cluster's machines may have other packages
+        from kneebundle.inferers.devices import choose_device
+        from kneebundle.inferers.runtime import choose_runtime
+
+        choose_runtime(runtime, choose_device(device), None if precision in ("auto", "float32") else precision)
     chosen_engine = _choose_engine(engine, address, actors, device)
     known = {"side": side, "spacing_mm": spacing_mm, "view": None if view == "auto" else view}
     requests = list_requests(paths, manifest, output, known)

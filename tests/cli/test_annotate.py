@@ -52,8 +52,10 @@ def test_the_address_is_printed_and_ctrl_c_is_one_line(
     said = capsys.readouterr()
     assert said.out.startswith("6 radiographs at http://127.0.0.1:")
     assert opened and opened[0] in said.out
-    assert said.err.strip() == f"stopped; the corrections are in {out / 'corrections'}"
-    assert not (out / "corrections").exists()  # nothing was corrected
+    assert said.err.strip() == "stopped; nothing was corrected"
+    accept(out, "both")
+    assert run("annotate", out, "--rater", "Ann") == 0
+    assert capsys.readouterr().err.strip() == f"stopped; the corrections are in {out / 'corrections'}"
 
 
 def test_no_browser_is_opened_where_none_is_wanted_or_there_is_no_screen(
@@ -72,6 +74,7 @@ def test_what_is_wrong_is_one_line_with_what_to_do(tmp_path: Path, capsys: pytes
     out = make_study(tmp_path)
     for arguments, advice in (
         (("annotate", tmp_path / "images"), "run kneebundle predict"),
+        (("annotate", tmp_path / "nowhere"), "there is no such folder"),
         (("annotate", out, "--images", tmp_path / "nowhere"), "no such folder of images"),
         (("export-corrections", out, "-o", tmp_path / "set"), "accept or correct predictions first"),
     ):

@@ -123,6 +123,16 @@ def test_lateral_films_have_no_place_among_labels_of_knees_from_the_front(
     assert "2 images in" in said.out
 
 
+def test_a_file_that_has_no_place_for_anything_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    facts = read_facts({"image": {"path": "lateral.png", "rows": 9, "columns": 9, "spacing_mm": [1, 1]}})
+    (tmp_path / "lateral.json").write_text(json.dumps(make_document(facts, [Mark("R", "p_tmc", 1.5, 2.5)])))
+    assert run(tmp_path / "lateral.json", tmp_path / "truth.csv", "--to", "truth") == 2
+    assert "choose another --to" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["lateral.json"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

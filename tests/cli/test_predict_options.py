@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,31 @@ def call(*arguments: object) -> int:
     with pytest.raises(SystemExit) as ended:
         cli.main([str(argument) for argument in arguments])
     return int(ended.value.code or 0)
+
+
+def test_a_spacing_may_have_a_decimal_comma_and_no_unit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(PipelinesByView, "from_bundles", lambda _: FakePipeline())
+    film, out = write_picture(tmp_path / "knee.png", 100), tmp_path / "out"
+    for spacing in ("0.3mm", "nan", "inf", "", "1,000.5"):
+        assert call("predict", film, "-o", out, "--spacing", spacing) == 2
+        assert "is no number; give one such as 0.2" in capsys.readouterr().err
+    assert call("predict", film, "-o", out, "--spacing", "-0.2") == 2
+    assert not out.exists()
+    assert call("predict", film, "-o", out, "--spacing", "0,25") == 0
+    assert json.loads((out / "knee.json").read_text())["image"]["spacing_mm"] == [0.25, 0.25]
+
+
+def test_a_runtime_that_is_not_installed_is_a_wrong_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("kneebundle.inferers.runtime.find_spec", lambda name: None)
+    film = write_picture(tmp_path / "knee.png", 5)
+    assert call("predict", film, "-o", tmp_path / "out", "--spacing", "1", "--runtime", "openvino") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "openvino needs openvino, which is not installed; choose another with --runtime" in line
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("command", ["predict", "register", "standardize"])
