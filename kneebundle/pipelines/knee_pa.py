@@ -217,13 +217,13 @@ class KneePipeline:
             source: a file, or a radiograph already read.
             view: ``"auto"``, ``"pa-bilateral"`` or ``"pa-single"``.
             spacing_mm: pixel size for a file that carries none.
-            side: of a single knee.
+            side: of a single knee; goes before what the file or the radiograph says.
 
         Raises:
             KneeBundleError: if the file or its content cannot be used.
         """
         if isinstance(source, Radiograph):
-            radiograph = source
+            radiograph = replace(source, side=side or source.side)
         else:
             radiograph = read_radiograph(Path(source), spacing_mm=spacing_mm, side=side)
         if view != "auto":

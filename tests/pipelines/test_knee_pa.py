@@ -119,9 +119,13 @@ def test_a_doubtful_side_is_flagged_and_a_stated_one_is_taken() -> None:
     assert guessed.knees[0].side == "L"
     assert codes(guessed) == [["side_guessed"]]
     assert guessed.knees[0].flags[0].score == pytest.approx(0.6)
-    stated = pipeline.predict(film(240, 300, [(100, 150)], side="R"))
-    assert stated.knees[0].side == "R"
-    assert codes(stated) == [[]]
+    for stated in (
+        pipeline.predict(film(240, 300, [(100, 150)], side="R")),
+        pipeline.predict(film(240, 300, [(100, 150)]), side="R"),
+        pipeline.predict(film(240, 300, [(100, 150)], side="L"), side="R"),
+    ):
+        assert stated.knees[0].side == "R"
+        assert codes(stated) == [[]]
 
 
 def test_a_side_that_the_image_contradicts_is_flagged() -> None:
