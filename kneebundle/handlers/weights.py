@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from ignite import distributed as idist
+from ignite.engine import Engine
 from ignite.handlers import DiskSaver
 from monai.handlers import CheckpointSaver
 
@@ -47,11 +48,12 @@ class AtomicDiskSaver(DiskSaver):
 
 
 class AtomicCheckpointSaver(CheckpointSaver):
-    """MONAI's CheckpointSaver, same arguments, with two differences.
+    """MONAI's CheckpointSaver, same arguments, with three differences.
 
-    A file is written under a temporary name and renamed. And it has a ``state_dict``, the scores of the best files so
+    A file is written under a temporary name and renamed. It has a ``state_dict``, the scores of the best files so
     far, so that after a resume a worse epoch does not replace the best weights: put it among the objects of a
-    :class:`ResumableCheckpoint`.
+    :class:`ResumableCheckpoint`. And a training that breaks off writes no final file: what is there under that name
+    was trained to its end.
 
     For weights that ``torch.load(weights_only=True)`` and ``load_state_dict`` take as they are, save one object:
     ``save_dict={"model": network}, save_key_metric=True, key_metric_filename="model.pt"``.
@@ -63,6 +65,10 @@ class AtomicCheckpointSaver(CheckpointSaver):
             if part is not None:
                 monai_saver: Any = part.save_handler
                 part.save_handler = AtomicDiskSaver(self.save_dir, monai_saver.filename)
+
+    def exception_raised(self, engine: Engine, e: Exception) -> None:
+        """Save nothing: MONAI would write the weights of that moment as the final ones."""
+        raise e
 
     def state_dict(self) -> dict[str, Any]:
         """Scores and names of the best files; empty where it does not save by key metric."""

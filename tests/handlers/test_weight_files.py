@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from ignite.engine import Engine
 from monai.engines import SupervisedEvaluator
@@ -63,3 +64,22 @@ def test_after_a_resume_only_a_better_validation_replaces_the_best_weights(tmp_p
     assert (saved_epoch(tmp_path / "model.pt"), saved_epoch(tmp_path / "model_last.pt")) == (2, 3)
     train(tmp_path, 1, [9, 3, 6, 1], state)
     assert saved_epoch(tmp_path / "model.pt") == 4
+
+
+@pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()])
+def test_a_training_that_breaks_off_leaves_no_last_weights(tmp_path: Path, error: BaseException) -> None:
+    """Scripts and studies take a training whose last weights are there for one that is done."""
+    network = torch.nn.Linear(1, 1)
+
+    def step(engine: Engine, batch: object) -> None:
+        if engine.state.epoch == 2:
+            raise error
+
+    trainer = Engine(step)
+    evaluator = SupervisedEvaluator(
+        torch.device("cpu"), [0], network, key_val_metric=dict(metric_handlers({"pck": PCK(1.0)}))
+    )
+    WeightFiles(tmp_path, network, evaluator).attach(trainer)
+    with pytest.raises(type(error)):
+        trainer.run([0], max_epochs=3)
+    assert list(tmp_path.iterdir()) == []
